@@ -1,0 +1,1 @@
+"""The models that are timed, written once in unigrad."""

@@ -1,0 +1,1 @@
+"""The tests: units, conformance to the convention, examples, and tests of the checkers."""

@@ -1,0 +1,1 @@
+"""Every target against the convention: the same value and gradient at every listed point."""

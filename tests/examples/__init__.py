@@ -1,0 +1,1 @@
+"""The programs of docs/examples, run as a newcomer runs them."""

@@ -1,0 +1,1 @@
+"""Tests of the checkers themselves: a planted mistake must be reported."""

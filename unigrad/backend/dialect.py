@@ -1,0 +1,325 @@
+"""A backend's table: one native expression per op, written as text and checked when it is built.
+
+A row is parsed once into pieces of text and holes. Each hole knows how tightly its surroundings
+bind, so that parentheses come out right and an operand that is used once can stand in the place
+where it is used. Nothing here imports a framework: the source of a target can be shown on a machine
+that does not have it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from unigrad.errors import RuleError
+from unigrad.ops.spec import Op
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from unigrad.ir.nodes import Node
+    from unigrad.ops.pattern import Pattern
+
+__all__ = ["ATOM", "LOWEST", "OURS", "Dialect", "Fused", "Hole", "Row", "Template"]
+
+OURS: Final = "ours"
+"""The gradient of a row whose native one breaks the convention."""
+
+LOWEST: Final = 0
+COMPARE: Final = 6
+UNARY: Final = 13
+POWER: Final = 14
+ATOM: Final = 16
+
+_BINARY: Final[dict[type[ast.operator], int]] = {
+    ast.BitOr: 7, ast.BitXor: 8, ast.BitAnd: 9, ast.LShift: 10, ast.RShift: 10, ast.Add: 11,
+    ast.Sub: 11, ast.Mult: 12, ast.Div: 12, ast.FloorDiv: 12, ast.Mod: 12, ast.MatMult: 12,
+    ast.Pow: POWER,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How a framework spells an op.
+
+    Attributes:
+        text: an expression in the names of the op's operands and parameters; ``out.shape`` and
+            ``out.dtype`` are those of the result.
+        when: for which nodes the row serves; the first row that serves is taken.
+        numbers: operands that may be a Python number instead of an array.
+        gradient: ``OURS`` if the native gradient breaks the convention.
+        helper: the source of a function that ``text`` calls, written at the head of the file.
+    """
+
+    text: str
+    when: Callable[[Node], bool] | None = None
+    numbers: str | None = None
+    gradient: str = "native"
+    helper: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A row for a small pattern of ops, in the names of the pattern's variables."""
+
+    pattern: Pattern
+    text: str
+    when: Callable[[Node, Mapping[str, Any]], bool] | None = None
+
+
+class Hole(NamedTuple):
+    """A place in a row that is filled when a node is written.
+
+    Attributes:
+        kind: ``"operand"``, ``"operands"`` (all of them), ``"param"``, ``"shape"`` or ``"dtype"``.
+        name: the operand's or parameter's name.
+        position: its position among the operands or the parameters.
+        binding: how tightly the surroundings bind.
+        number: whether a Python number may stand here.
+        prefix: text before the hole that goes with it, if the argument may be left out.
+        index: whether the hole is the inside of square brackets.
+    """
+
+    kind: str
+    name: str
+    position: int
+    binding: int
+    number: bool
+    prefix: str
+    index: bool
+
+
+class Template(NamedTuple):
+    """A row as pieces of text and holes."""
+
+    pieces: tuple[str | Hole, ...]
+    binding: int
+    names: frozenset[str]
+    row: Row
+
+
+class Dialect:
+    """A framework's table.
+
+    Args:
+        name: the backend's name.
+        imports: for each name that rows use, the line that imports it.
+        rows: the rows of each op.
+        dtypes: how a dtype is written, with ``{name}`` for its name.
+        dtype_names: dtypes whose name differs in this framework.
+        unsupported: ops that this framework cannot do, each with the reason.
+        fused: rows for small patterns.
+        number: how a number that must be an array is written, with ``{value}`` and ``{dtype}``.
+        eager: whether statements run one by one, so that dead arrays are worth releasing.
+
+    Raises:
+        RuleError: if a row names an argument that its op does not have, or does not parse.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        imports: Mapping[str, str],
+        rows: Mapping[Op[...], str | Row | Sequence[Row]],
+        dtypes: str,
+        number: str,
+        dtype_names: Mapping[str, str] | None = None,
+        unsupported: Mapping[Op[...], str] | None = None,
+        fused: Sequence[Fused] = (),
+        helpers: str = "",
+        transforms: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.imports = dict(imports)
+        self.dtypes = dtypes
+        self.dtype_names = dict(dtype_names or {})
+        self.unsupported = dict(unsupported or {})
+        self.number = number
+        self.transforms = dict(transforms or {})
+        self.helpers = {node.name: _source(helpers, node) for node in _functions(helpers)}
+        self.templates: dict[Op[...], tuple[Template, ...]] = {}
+        for op, given in rows.items():
+            listed = (given,) if isinstance(given, (str, Row)) else tuple(given)
+            self.templates[op] = tuple(
+                self._parse(op, row if isinstance(row, Row) else Row(row)) for row in listed
+            )
+        self.fused: dict[Any, list[tuple[Fused, Template]]] = {}
+        for one in fused:
+            names = one.pattern.variable_names
+            template = self._template(Row(one.text), f"the pattern {one.text!r}", names, ())
+            self.fused.setdefault(one.pattern.op, []).append((one, template))
+
+    def template(self, node: Node) -> Template | None:
+        """The first row that serves a node."""
+        for template in self.templates.get(node.op, ()):  # pyright: ignore[reportArgumentType, reportCallIssue]
+            when = template.row.when
+            if when is None or when(node):
+                return template
+        return None
+
+    def dtype(self, name: str) -> str:
+        """A dtype as this framework writes it."""
+        return self.dtypes.format(name=self.dtype_names.get(name, name))
+
+    def _parse(self, op: Op[...], row: Row) -> Template:
+        if row.helper:
+            for node in _functions(row.helper):
+                self.helpers[node.name] = _source(row.helper, node)
+        variadic = op.operands[0] if op.variadic else ""
+        return self._template(row, f"the row of {op.name!r}", op.operands, op.params, variadic, op)
+
+    def _template(
+        self,
+        row: Row,
+        what: str,
+        operands: Sequence[str],
+        params: Sequence[str],
+        variadic: str = "",
+        op: Op[...] | None = None,
+    ) -> Template:
+        what = f"{self.name}: {what} ({row.text!r})"
+        try:
+            tree = ast.parse(row.text, mode="eval").body
+        except SyntaxError as error:
+            raise RuleError(f"{what} does not parse: {error.msg}") from None
+        numbers = None if row.numbers is None else row.numbers.split()
+        for number in numbers or ():
+            if number not in operands:
+                raise RuleError(f"{what}: {number!r} is no operand")
+        holes: list[tuple[int, int, Hole]] = []
+        names: set[str] = set()
+        seen: set[str] = set()
+        for node, binding, context in _walk(tree, LOWEST, ""):
+            span = (node.col_offset, node.end_col_offset or 0)
+            if isinstance(node, ast.Attribute):
+                holes.append((*span, Hole(node.attr, "out", 0, binding, False, "", False)))  # noqa: FBT003
+                continue
+            name = node.id
+            prefix = ""
+            if context == "keyword":
+                comma = row.text.rindex("," if "," in row.text[: span[0]] else "(", 0, span[0])
+                if row.text[comma] == ",":
+                    prefix = row.text[comma : span[0]]
+                    span = (comma, span[1])
+                else:
+                    prefix = row.text[comma + 1 : span[0]]
+                    span = (comma + 1, span[1])
+            if name == variadic:
+                hole = Hole("operands", name, 0, binding, False, prefix, False)  # noqa: FBT003
+            elif name in operands:
+                number = (
+                    name in numbers
+                    if numbers is not None
+                    else context == "operator" or (op is None or op.elementwise)
+                )
+                hole = Hole("operand", name, list(operands).index(name), binding, number, prefix, False)  # noqa: FBT003
+            elif name in params:
+                hole = Hole("param", name, list(params).index(name), binding, False, prefix, context == "index")  # noqa: FBT003
+            elif name in self.imports or name in self.helpers or hasattr(builtins, name):
+                names.add(name)
+                continue
+            else:
+                known = ", ".join((*operands, *params, *self.imports))
+                raise RuleError(f"{what} uses {name!r}; it may use {known}")
+            if name in seen and name in operands:
+                raise RuleError(f"{what} uses {name!r} twice, which would compute it twice")
+            seen.add(name)
+            holes.append((*span, hole))
+        missing = [name for name in operands if name not in seen]
+        if missing and operands:
+            raise RuleError(f"{what} does not use {', '.join(missing)}")
+        pieces: list[str | Hole] = []
+        at = 0
+        for start, end, hole in sorted(holes, key=lambda item: item[0]):
+            if start > at:
+                pieces.append(row.text[at:start])
+            pieces.append(hole)
+            at = end
+        if at < len(row.text):
+            pieces.append(row.text[at:])
+        return Template(tuple(pieces), _binding_of(tree), frozenset(names), row)
+
+
+def _functions(source: str) -> list[ast.FunctionDef | ast.ClassDef]:
+    if not source:
+        return []
+    return [n for n in ast.parse(source).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+
+
+def _source(source: str, node: ast.FunctionDef | ast.ClassDef) -> str:
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+
+
+def _binding_of(tree: ast.expr) -> int:
+    if isinstance(tree, ast.BinOp):
+        return _BINARY[type(tree.op)]
+    if isinstance(tree, ast.UnaryOp):
+        return UNARY
+    if isinstance(tree, ast.Compare):
+        return COMPARE
+    if isinstance(tree, (ast.Tuple, ast.IfExp, ast.Lambda, ast.BoolOp)):
+        return LOWEST
+    return ATOM
+
+
+def _walk(tree: ast.expr, binding: int, context: str) -> list[tuple[Any, int, str]]:
+    """Every name in an expression (and ``out.shape``, ``out.dtype``) with how its place binds."""
+    found: list[tuple[Any, int, str]] = []
+    stack: list[tuple[ast.AST, int, str]] = [(tree, binding, context)]
+    while stack:
+        node, tight, where = stack.pop()
+        match node:
+            case ast.Name():
+                found.append((node, tight, where))
+            case ast.Attribute(value=ast.Name(id="out"), attr="shape" | "dtype"):
+                found.append((node, tight, where))
+            case ast.Attribute(value=value):
+                stack.append((value, ATOM, "attribute"))
+            case ast.BinOp(left=left, op=operator, right=right):
+                level = _BINARY[type(operator)]
+                power = isinstance(operator, ast.Pow)
+                stack.append((left, level + power, "operator"))
+                stack.append((right, UNARY if power else level + 1, "operator"))
+            case ast.UnaryOp(operand=operand):
+                stack.append((operand, UNARY, "operator"))
+            case ast.Compare(left=left, comparators=comparators):
+                stack.extend((one, COMPARE + 1, "operator") for one in (left, *comparators))
+            case ast.Subscript(value=value, slice=inside):
+                stack.append((value, ATOM, "subscripted"))
+                stack.append((inside, LOWEST, "index"))
+            case ast.Call(func=function, args=args, keywords=keywords):
+                stack.append((function, ATOM, "function"))
+                stack.extend((arg, LOWEST + 1, "argument") for arg in args)
+                stack.extend((keyword.value, LOWEST + 1, "keyword") for keyword in keywords)
+            case ast.keyword(value=value):
+                stack.append((value, LOWEST + 1, "keyword"))
+            case _:
+                stack.extend((child, LOWEST + 1, "element") for child in ast.iter_child_nodes(node))
+    return found
+
+
+@dataclass(slots=True)
+class Names:
+    """Names of one emitted file, unique and never hiding a builtin, a keyword or a module."""
+
+    taken: set[str] = field(default_factory=set)
+    _next: dict[str, int] = field(default_factory=dict)
+
+    def fresh(self, wanted: str) -> str:
+        """``wanted``, or the first free ``wanted_1``, ``wanted_2``, ..."""
+        if wanted not in self.taken:
+            self.taken.add(wanted)
+            return wanted
+        number = self._next.get(wanted, 0)
+        while True:
+            number += 1
+            name = f"{wanted}_{number}"
+            if name not in self.taken:
+                break
+        self._next[wanted] = number
+        self.taken.add(name)
+        return name

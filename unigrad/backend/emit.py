@@ -1,0 +1,593 @@
+"""From a graph to the source text that a person would have written for it.
+
+One walk, one statement per node that deserves a name: what the user named, what is used twice, what
+would make a line too long. Everything else stands inside the expression that uses it. A comment
+gives the user's line.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from unigrad.backend.dialect import ATOM, LOWEST, UNARY, Hole, Names, Template
+from unigrad.errors import UnsupportedError, locate
+from unigrad.ir.dims import Dim, symbols_of
+from unigrad.ir.nodes import CONSTANT, Graph, Node, tensor
+from unigrad.ir.source import locations, variable_name
+from unigrad.ir.types import DType, TensorType, byte_count
+from unigrad.ops.pattern import match
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from unigrad.backend.dialect import Dialect
+
+__all__ = ["Emitted", "Parameter", "emit"]
+
+_DEPTH: Final = 20  # CPython refuses 200 nested parentheses
+_WIDTH: Final = 64  # beyond this an expression deserves a name
+_RELEASE: Final = 1 << 18  # bytes from which a dead array is worth a `del`
+_INDENT: Final = "    "
+
+
+class Parameter(NamedTuple):
+    """One argument of the emitted function, and where in it each input of the graph is.
+
+    Attributes:
+        name: the argument's name.
+        leaves: for each input in it, its position among the graph's inputs and its access path
+            (``""`` if the argument is the input itself).
+    """
+
+    name: str
+    leaves: tuple[tuple[int, str], ...]
+
+
+class Emitted(NamedTuple):
+    """Source text, with what it needs to run.
+
+    Attributes:
+        text: a module that stands alone.
+        name: the name of the function in it.
+        constants: arrays that become its trailing parameters, with their types.
+        flat: whether the function returns its outputs flat because their structure has no literal.
+    """
+
+    text: str
+    name: str
+    constants: tuple[Node, ...]
+    flat: bool
+
+
+@dataclass
+class _Module:
+    """What the functions of one emitted file share.
+
+    Attributes:
+        names: every name in the file.
+        used: imported names and helpers that are used.
+        functions: the text of each function of a closed body, by its graph.
+    """
+
+    names: Names
+    used: set[str] = field(default_factory=set)
+    functions: dict[Graph, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass
+class _Body:
+    """The statements of one function while they are written."""
+
+    lines: list[str] = field(default_factory=list)
+    texts: dict[Node, tuple[str, int, int]] = field(default_factory=dict)
+    constants: list[Node] = field(default_factory=list)
+
+
+def emit(
+    graph: Graph,
+    dialect: Dialect,
+    *,
+    name: str,
+    parameters: Sequence[Parameter] | None = None,
+    render: Callable[[Sequence[str]], str | None] | None = None,
+    release: bool = True,
+    decorators: Sequence[str] = (),
+    ours: bool = False,
+) -> Emitted:
+    """Write ``graph`` as a module with one function.
+
+    Args:
+        graph: a graph whose ops all have rows.
+        dialect: the framework's table.
+        name: what to call the function.
+        parameters: how arguments hold the inputs; one argument per input by default.
+        render: makes the text of the structure to return of the texts of the outputs, or ``None``
+            if it has no literal.
+        release: whether to release large arrays after their last use.
+        decorators: lines above the function, in names that the dialect imports.
+        ours: whether rows whose native gradient breaks the convention are wrapped in our rule,
+            because the framework will differentiate what is written.
+
+    Raises:
+        UnsupportedError: if an op has no row.
+    """
+    del ours
+    return _Emitter(graph, dialect, name, release=release).module(parameters, render, decorators)
+
+
+class _Emitter:
+    def __init__(
+        self, graph: Graph, dialect: Dialect, name: str, *, release: bool, module: _Module | None = None
+    ) -> None:
+        self.graph = graph
+        self.dialect = dialect
+        self.release = release
+        taken = {*dialect.imports, *dialect.helpers, *keyword.kwlist, *dir(builtins), "math"}
+        self.shared = _Module(Names(taken)) if module is None else module
+        self.names = self.shared.names
+        self.used = self.shared.used
+        self.name = self.names.fresh(_identifier(name) or "function")
+        self.symbols: set[str] = set()
+        self.body = _Body()
+        self.nodes = [node for node in graph.nodes if node.operands or not _is_input(node)]
+        self.uses = _uses(self.nodes, graph.outputs)
+        self.fused = self._match_fused()
+        self.labels = _labels(self.nodes, self.fused)
+
+    # -- the module --------------------------------------------------------------------------------
+
+    def module(
+        self,
+        parameters: Sequence[Parameter] | None,
+        render: Callable[[Sequence[str]], str | None] | None,
+        decorators: Sequence[str],
+    ) -> Emitted:
+        arguments, prelude = self._arguments(parameters)
+        self._statements()
+        outputs = [self._operand(node, LOWEST + 1, number=False) for node in self.graph.outputs]
+        rendered = None if render is None else render(outputs)
+        if rendered is None:
+            rendered = outputs[0] if len(outputs) == 1 and render is None else _tuple(outputs)
+            flat = render is not None
+        else:
+            flat = False
+        if rendered.startswith("(") and rendered.endswith(")") and (len(outputs) > 1 or flat):
+            rendered = _without_parentheses(rendered)
+        sizes = self._sizes()
+        lines = [f"{_INDENT}{line}" for line in (*prelude, *sizes, *self.body.lines, f"return {rendered}")]
+        trailing = [self.body.texts[node][0] for node in self.body.constants]
+        header = [f"@{decorator}" for decorator in decorators]
+        for decorator in decorators:
+            self.used.update(re.findall(r"[A-Za-z_]\w*", decorator.partition("(")[0].partition(".")[0]))
+        header.append(f"def {self.name}({', '.join((*arguments, *trailing))}):")
+        bodies = [line for _, text in self.shared.functions.values() for line in (text, "", "")]
+        text = "\n".join([*self._head(), *bodies, *header, *lines]) + "\n"
+        return Emitted(text, self.name, tuple(self.body.constants), flat)
+
+    def function_text(self) -> str:
+        """This graph as one more function of the file, which returns the tuple of its outputs."""
+        arguments, _ = self._arguments(None)
+        self._statements()
+        outputs = [self._operand(node, LOWEST + 1, number=False) for node in self.graph.outputs]
+        lines = [*self._sizes(), *self.body.lines, f"return {_tuple(outputs)}"]
+        return "\n".join(
+            [f"def {self.name}({', '.join(arguments)}):", *(f"{_INDENT}{line}" for line in lines)]
+        )
+
+    def _function_of(self, graph: Graph) -> str:
+        """The name of the function for a closed body, written when it is first needed."""
+        known = self.shared.functions.get(graph)
+        if known is None:
+            inner = _Emitter(
+                graph, self.dialect, graph.name or "body", release=self.release, module=self.shared
+            )
+            known = (inner.name, inner.function_text())
+            self.shared.functions[graph] = known
+        return known[0]
+
+    def _head(self) -> list[str]:
+        helpers = [self.dialect.helpers[name] for name in self.dialect.helpers if name in self.used]
+        words = set(self.used)
+        for helper in helpers:
+            words.update(re.findall(r"[A-Za-z_]\w*", helper))
+        for name, source in self.dialect.helpers.items():  # helpers that helpers call
+            if name in words and source not in helpers:
+                helpers.insert(0, source)
+                words.update(re.findall(r"[A-Za-z_]\w*", source))
+        imports = sorted({line for name, line in self.dialect.imports.items() if name in words})
+        if "math" in words:
+            imports.insert(0, "import math")
+        head = [*imports, "", ""] if imports else []
+        for helper in helpers:
+            head += [helper, "", ""]
+        return head
+
+    def _arguments(self, parameters: Sequence[Parameter] | None) -> tuple[list[str], list[str]]:
+        """Names for the inputs; lines that take them out of structured arguments."""
+        inputs = self.graph.inputs
+        arguments: list[str] = []
+        prelude: list[str] = []
+        placed: set[int] = set()
+        for parameter in parameters or ():
+            label = self.names.fresh(_identifier(parameter.name) or "x")
+            arguments.append(label)
+            for position, path in parameter.leaves:
+                placed.add(position)
+                node = inputs[position]
+                if not path:
+                    self.body.texts[node] = (label, ATOM, 0)
+                    continue
+                leaf = self.names.fresh(_identifier(re.split(r"[^\w]+", path.rstrip("]'\""))[-1]) or label)
+                self.body.texts[node] = (leaf, ATOM, 0)
+                if self.uses.get(node):
+                    prelude.append(f"{leaf} = {label}{path}")
+        for position, node in enumerate(inputs):
+            if position not in placed:
+                label = self.names.fresh(_identifier(node.params[0]) or "x")
+                arguments.append(label)
+                self.body.texts[node] = (label, ATOM, 0)
+        return arguments, prelude
+
+    def _sizes(self) -> list[str]:
+        """Lines that read named dimensions from the first input that has one bare."""
+        lines: list[str] = []
+        missing = set(self.symbols)
+        for node in self.graph.inputs:
+            for axis, size in enumerate(tensor(node).shape):
+                if isinstance(size, Dim) and str(size) in missing:
+                    missing.discard(str(size))
+                    lines.append(f"{size} = {self.body.texts[node][0]}.shape[{axis}]")
+        return lines
+
+    # -- statements --------------------------------------------------------------------------------
+
+    def _match_fused(self) -> dict[Node, tuple[Template, dict[str, Any]]]:
+        """Nodes that a row for a pattern covers; what only serves inside it is not written."""
+        found: dict[Node, tuple[Template, dict[str, Any]]] = {}
+        if not self.dialect.fused:
+            return found
+        for node in self.nodes:
+            for row, template in self.dialect.fused.get(node.op, ()):
+                bound = match(row.pattern, node)
+                if bound is None or (row.when is not None and not row.when(node, bound)):
+                    continue
+                inner = _inside(node, {v for v in bound.values() if isinstance(v, Node)})
+                if all(self.uses[one] == 1 and one not in found for one in inner):
+                    found[node] = (template, bound)
+                    for one in inner:
+                        self.uses[one] = 0
+                    break
+        return found
+
+    def _statements(self) -> None:
+        texts, uses = self.body.texts, self.uses
+        outputs = set(self.graph.outputs)
+        last = self._last_uses() if self.release else {}
+        for node in self.nodes:
+            count = uses.get(node, 0)
+            if not count or node in texts:
+                continue
+            if node.op is CONSTANT:
+                if tensor(node).ndim:
+                    self._constant(node)
+                continue
+            text, binding, depth = self._expression(node)
+            label = self.labels.get(node, "")
+            inline = count == 1 and not label and depth < _DEPTH and len(text) <= _WIDTH
+            if inline:
+                texts[node] = (text, binding, depth + 1)
+                continue
+            fresh = self.names.fresh(label or _identifier(node.op.name) or "value")
+            texts[node] = (fresh, ATOM, 0)
+            self.body.lines.append(f"{fresh} = {text}{self._comment(node)}")
+            if last:
+                dead = [
+                    texts[one][0]
+                    for one in last.get(node, ())
+                    if one in texts and texts[one][1] == ATOM and texts[one][0].isidentifier()
+                    and one not in outputs
+                ]  # fmt: skip
+                if dead:
+                    self.body.lines.append(f"del {', '.join(dict.fromkeys(dead))}")
+
+    def _last_uses(self) -> dict[Node, list[Node]]:
+        """For each node, the large arrays that nothing needs after it."""
+        inputs = set(self.graph.inputs)
+        large = {
+            node
+            for node in self.nodes
+            if node.op is not CONSTANT and node not in inputs and _is_large(node)
+        }
+        if not large or not any(True for _ in large):
+            return {}
+        # A node that stands inside another's expression is used where that one is written; being
+        # released later than possible is safe, so the last reader in order decides.
+        final: dict[Node, Node] = {}
+        for node in self.nodes:
+            for operand in node.operands:
+                if operand in large:
+                    final[operand] = node
+        written: dict[Node, Node] = {}
+        for node in reversed(self.nodes):
+            for operand in node.operands:
+                written.setdefault(operand, node)
+        dead: dict[Node, list[Node]] = {}
+        for array, reader in final.items():
+            dead.setdefault(self._statement_of(reader, written), []).append(array)
+        return dead
+
+    def _statement_of(self, node: Node, written: dict[Node, Node]) -> Node:
+        """A node that surely has a statement at or after ``node``: the end of its chain of readers."""
+        while self.uses.get(node, 0) == 1 and node not in self.labels and node in written:
+            node = written[node]
+        return node
+
+    def _comment(self, node: Node) -> str:
+        places = locations(node)
+        if not places:
+            return ""
+        place = places[0]
+        return f"  # {place.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{place.line}"
+
+    def _constant(self, node: Node) -> str:
+        """A captured array becomes a trailing parameter."""
+        label = self.names.fresh(variable_name(node) or f"constant_{len(self.body.constants)}")
+        self.body.texts[node] = (label, ATOM, 0)
+        self.body.constants.append(node)
+        return label
+
+    # -- expressions -------------------------------------------------------------------------------
+
+    def _expression(self, node: Node) -> tuple[str, int, int]:
+        bound: dict[str, Any] = {}
+        if node in self.fused:
+            template, bound = self.fused[node]
+        else:
+            found = self.dialect.template(node)
+            if found is None:
+                raise unsupported(node, self.dialect)
+            template = found
+        if template.names:
+            self.used.update(template.names)
+        depth = 0
+        texts = self.body.texts
+        parts: list[str] = []
+        for piece in template.pieces:
+            if piece.__class__ is str:
+                parts.append(piece)  # pyright: ignore[reportArgumentType]
+                continue
+            hole: Hole = piece  # pyright: ignore[reportAssignmentType]
+            if hole.kind == "operand":
+                operand = bound[hole.name] if bound else node.operands[hole.position]
+                if not isinstance(operand, Node):
+                    parts.append(hole.prefix + self._param(hole, operand, node))
+                    continue
+                known = texts.get(operand)
+                if known is not None:
+                    text, binding, deep = known
+                    depth = max(depth, deep)
+                    parts.append(hole.prefix + (text if binding >= hole.binding else f"({text})"))
+                else:
+                    parts.append(hole.prefix + self._operand(operand, hole.binding, number=hole.number))
+            elif hole.kind == "operands":
+                parts.append(
+                    ", ".join(self._operand(one, LOWEST + 1, number=False) for one in node.operands)
+                )
+                depth = max((texts[one][2] for one in node.operands if one in texts), default=0)
+            elif hole.kind == "param":
+                value = node.params[hole.position]
+                if hole.prefix and _is_default(hole.name, value, node):
+                    continue
+                parts.append(hole.prefix + self._param(hole, value, node))
+            elif hole.kind == "shape":
+                parts.append(self._value(tensor(node).shape))
+            else:
+                parts.append(self._value(tensor(node).dtype))
+        return _tidy("".join(parts)), template.binding, depth
+
+    def _operand(self, node: Node, binding: int, *, number: bool) -> str:
+        """An operand's text; a number that must be an array is made one."""
+        known = self.body.texts.get(node)
+        if known is None:
+            if node.op is not CONSTANT:
+                raise unsupported(node, self.dialect)
+            if tensor(node).ndim:
+                return self._constant(node)
+            text, tight = _literal(node)
+            if text.startswith("math."):
+                self.used.add("math")
+            elif text.startswith("-math."):
+                self.used.add("math")
+            if number:
+                return text if tight >= binding else f"({text})"
+            self.used.update(re.findall(r"\b[A-Za-z_]\w*(?=[.(])", self.dialect.number))
+            return self.dialect.number.format(value=text, dtype=self._value(node.dtype))
+        text, tight, _ = known
+        return text if tight >= binding else f"({text})"
+
+    def _param(self, hole: Hole, value: Any, node: Node) -> str:
+        if hole.name == "key" and hole.index:
+            return self._index(value, tensor(node.operands[0]) if node.operands else None)
+        if hole.name == "key":
+            return _tuple([self._entry(one) for one in value])
+        if hole.name == "axis" and isinstance(value, tuple) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType]
+            value = value[0]  # pyright: ignore[reportUnknownVariableType]
+        text = self._value(value)
+        return f"({text})" if hole.binding == ATOM and not text[0].isalpha() and text[0] != "(" else text
+
+    def _value(self, value: Any) -> str:
+        """A parameter as Python text."""
+        if isinstance(value, Graph):
+            return self._function_of(value)
+        if isinstance(value, DType):
+            text = self.dialect.dtype(value.name)
+            self.used.add(text.partition(".")[0])
+            return text
+        if isinstance(value, Dim):
+            self.symbols.update(symbols_of(value))
+            return str(value)
+        if isinstance(value, tuple):
+            return _tuple([self._value(one) for one in value])  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(value, float) and not math.isfinite(value):
+            self.used.add("math")
+            return _nonfinite(value)
+        return repr(value)
+
+    def _entry(self, entry: Any) -> str:
+        """One entry of a basic index as an object."""
+        if isinstance(entry, tuple):
+            start, stop, step = entry
+            bounds = [self._value(start), self._value(stop)]
+            return f"slice({', '.join(bounds if step == 1 else [*bounds, str(step)])})"
+        return self._value(entry)
+
+    def _index(self, key: tuple[Any, ...], type_: TensorType | None) -> str:
+        """The inside of square brackets for a basic index."""
+        parts: list[str] = []
+        axis = 0
+        for entry in key:
+            if isinstance(entry, tuple):
+                start, stop, step = entry
+                size = type_.shape[axis] if type_ is not None else None
+                if step < 0:
+                    low = "" if size is not None and start == size - 1 else str(start)
+                    high = "" if stop is None else str(stop)
+                else:
+                    low = "" if isinstance(start, int) and start == 0 else self._value(start)
+                    high = "" if stop is size or stop == size else self._value(stop)
+                parts.append(f"{low}:{high}" + ("" if step == 1 else f":{step}"))
+            else:
+                parts.append("None" if entry is None else self._value(entry))
+            axis += entry is not None
+        while len(parts) > 1 and parts[-1] == ":":
+            parts.pop()
+        return ", ".join(parts) or "()"
+
+
+# -- helpers ---------------------------------------------------------------------------------------
+
+
+def unsupported(node: Node, dialect: Dialect) -> UnsupportedError:
+    """The error for a node that a target cannot write, raised before anything runs."""
+    reason = dialect.unsupported.get(node.op)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    text = f"{dialect.name} has no row for the op {node.op.name!r} on {[str(o.type) for o in node.operands]}"
+    error = UnsupportedError(f"{text}: {reason}" if reason else text)
+    places = locations(node)
+    return locate(error, places[0] if places else None)
+
+
+def _is_input(node: Node) -> bool:
+    return node.op.name == "input"
+
+
+def _uses(nodes: Sequence[Node], outputs: Iterable[Node]) -> dict[Node, int]:
+    """How often each node is read."""
+    uses: dict[Node, int] = {}
+    for node in nodes:
+        for operand in node.operands:
+            uses[operand] = uses.get(operand, 0) + 1
+    for node in outputs:
+        uses[node] = uses.get(node, 0) + 1
+    return uses
+
+
+def _inside(root: Node, boundary: set[Node]) -> list[Node]:
+    """The nodes of a matched pattern other than its root and its variables; constants count not."""
+    found: list[Node] = []
+    stack = [one for one in root.operands if one not in boundary]
+    while stack:
+        node = stack.pop()
+        if node.op is not CONSTANT:
+            found.append(node)
+            stack.extend(one for one in node.operands if one not in boundary)
+    return found
+
+
+def _labels(nodes: Sequence[Node], fused: dict[Node, Any]) -> dict[Node, str]:
+    """The user's names: of the nodes that one expression made, the last one bears the name."""
+    del fused
+    last: dict[Any, Node] = {}
+    for node in nodes:
+        for origin in node.origins:
+            last[origin] = node
+    labels: dict[Node, str] = {}
+    for node in dict.fromkeys(last.values()):
+        if node.op is CONSTANT or not any(last[origin] is node for origin in node.origins):
+            continue
+        own = [origin for origin in node.origins if last[origin] is node]
+        name = variable_name(node) if own else ""
+        name = _identifier(name)
+        if name:
+            labels[node] = name
+    return labels
+
+
+def _identifier(name: str) -> str:
+    """A name fit for a variable; trailing underscores keep it off keywords and builtins."""
+    cleaned = re.sub(r"\W+", "_", name).strip("_")
+    if not cleaned or cleaned[0].isdigit():
+        cleaned = f"x{cleaned}" if cleaned else ""
+    if keyword.iskeyword(cleaned) or hasattr(builtins, cleaned):
+        return f"{cleaned}_"
+    return cleaned
+
+
+def _is_large(node: Node) -> bool:
+    if isinstance(node.type, tuple):
+        return False
+    size = byte_count(node.type)
+    return node.type.ndim > 0 if size is None else size >= _RELEASE
+
+
+def _is_default(name: str, value: Any, node: Node) -> bool:
+    """Whether a keyword argument may be left out: what every framework does by default."""
+    if name == "keepdims":
+        return value is False
+    if name == "axis" and isinstance(value, tuple):
+        return len(value) == tensor(node.operands[0]).ndim  # pyright: ignore[reportUnknownArgumentType]
+    return name == "correction" and value == 0
+
+
+def _tuple(parts: Sequence[str]) -> str:
+    return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def _without_parentheses(text: str) -> str:
+    """A tuple as a person returns it; text that is no tuple stays as it is."""
+    tree = ast.parse(text, mode="eval").body
+    if not isinstance(tree, ast.Tuple) or len(tree.elts) < 2 or tree.end_col_offset != len(text):  # noqa: PLR2004
+        return text
+    return text[1:-1]
+
+
+def _tidy(text: str) -> str:
+    """Left-out first keywords leave a comma behind an opening parenthesis."""
+    return text.replace("(, ", "(") if "(, " in text else text
+
+
+def _nonfinite(value: float) -> str:
+    return "math.nan" if value != value else "math.inf" if value > 0 else "-math.inf"  # noqa: PLR0124
+
+
+def _literal(node: Node) -> tuple[str, int]:
+    """A number as Python text, the shortest that means the same in its dtype."""
+    array = node.params[0]
+    value = array.item()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            text = _nonfinite(value)
+        elif array.dtype.itemsize < 8:  # noqa: PLR2004  (narrower than float64)
+            text = str(array[()])
+        else:
+            text = repr(value)
+        if "." not in text and "e" not in text and "n" not in text:
+            text += ".0"
+    else:
+        text = repr(value)
+    return text, UNARY if text.startswith("-") else ATOM

@@ -1,0 +1,175 @@
+"""Finding backends: entry points, so that one in the tree and one from outside are found alike."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from unigrad.config import did_you_mean
+from unigrad.errors import BackendError, BackendNotInstalledError, TargetError, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unigrad.backend.dialect import Dialect
+    from unigrad.config import Target
+    from unigrad.ir.nodes import Graph
+    from unigrad.ir.types import DType, TensorType
+
+__all__ = ["INTERFACE", "Backend", "Runtime", "broken", "found", "get", "installed", "names", "runtime"]
+
+INTERFACE: Final = 1
+"""The version of what a backend must provide."""
+
+GROUP: Final = "unigrad.backends"
+
+
+class Runtime(Protocol):
+    """The functions of a backend that need its framework; a module that is imported when first run."""
+
+    def is_native(self, value: Any) -> bool:
+        """Whether ``value`` is this framework's array."""
+        ...
+
+    def type_of(self, value: Any) -> TensorType:
+        """Dtype and shape of a native array."""
+        ...
+
+    def asarray(self, value: Any, dtype: DType, device: Any) -> Any:
+        """A native array of a NumPy array, on ``device`` (``None``: the framework's default)."""
+        ...
+
+    def to_numpy(self, value: Any) -> Any:
+        """A NumPy array of a native one; a copy where memory cannot be shared."""
+        ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A framework as unigrad sees it.
+
+    Attributes:
+        name: as in a target, ``"torch"``.
+        dialect: the table of rows.
+        runtime: the module of the functions that need the framework, imported when first run.
+        package: the framework's import name.
+        install: the command that installs it.
+        modes: the modes, default first; empty if there is one way only.
+        native: whether the framework differentiates (``autodiff="native"``).
+        interface: the version of the backend interface that it is written for.
+        legalise: further rewriting of a graph before it is written.
+        decorators: lines above the function that is written for a graph.
+    """
+
+    name: str
+    dialect: Dialect
+    runtime: str
+    package: str
+    install: str
+    modes: tuple[str, ...] = ()
+    native: bool = False
+    interface: int = INTERFACE
+    legalise: Callable[[Graph], Graph] | None = None
+    decorators: Callable[[Graph], Sequence[str]] = lambda graph: ()
+
+
+@lru_cache(maxsize=1)
+def _entry_points() -> dict[str, Any]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import)
+
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def names() -> tuple[str, ...]:
+    """The names of all backends that are known on this machine."""
+    return tuple(sorted(_entry_points(), key=lambda name: (name != "numpy", name)))
+
+
+@lru_cache(maxsize=64)
+def found(name: str) -> Backend:
+    """The backend of that name.
+
+    Raises:
+        TargetError: if no backend has it; the message lists those that are known.
+        BackendError: if its package is broken or written for another interface.
+    """
+    entries = _entry_points()
+    if name not in entries:
+        raise TargetError(
+            f"unknown backend {name!r}{did_you_mean(name, entries)};"
+            f" the backends are {listed(names())}"
+        )
+    entry = entries[name]
+    try:
+        backend = entry.load()
+    except Exception as error:
+        raise BackendError(
+            f"the backend {name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(backend, Backend):
+        raise BackendError(
+            f"the backend {name!r} ({entry.value}) is a {type(backend).__name__},"
+            " not a unigrad.backend.Backend"
+        )
+    if backend.interface != INTERFACE:
+        raise BackendError(
+            f"the backend {name!r} is written for interface {backend.interface},"
+            f" this unigrad has interface {INTERFACE}"
+        )
+    return backend
+
+
+def broken() -> dict[str, str]:
+    """Backends that cannot be loaded, with the reason."""
+    reasons: dict[str, str] = {}
+    for name in names():
+        try:
+            found(name)
+        except BackendError as error:
+            reasons[name] = str(error)
+    return reasons
+
+
+def get(target: Target) -> tuple[Backend, str]:
+    """The backend of a target and its mode, defaults filled in.
+
+    Raises:
+        TargetError: if the backend or the mode is unknown.
+    """
+    backend = found(target.backend)
+    mode = target.mode
+    if mode is None:
+        return backend, backend.modes[0] if backend.modes else ""
+    if mode not in backend.modes:
+        known: Sequence[str] = [f"{backend.name}:{one}" for one in backend.modes]
+        has = f"the modes are {listed(known)}" if known else f"{backend.name} has no modes"
+        raise TargetError(f"unknown mode {mode!r} of {backend.name}{did_you_mean(mode, backend.modes)}; {has}")
+    return backend, mode
+
+
+def installed(backend: Backend) -> bool:
+    """Whether the framework is there, without importing it."""
+    return importlib.util.find_spec(backend.package) is not None
+
+
+@lru_cache(maxsize=64)
+def runtime(backend: Backend) -> Any:
+    """The runtime module of a backend; imports the framework.
+
+    Raises:
+        BackendNotInstalledError: if the framework is not there; the message has the pip line.
+    """
+    if not installed(backend):
+        raise BackendNotInstalledError(
+            f"the target {backend.name!r} needs {backend.package}, which is not installed:"
+            f" {backend.install}"
+        )
+    try:
+        return importlib.import_module(backend.runtime)
+    except Exception as error:
+        raise BackendError(
+            f"the backend {backend.name!r} does not start: {type(error).__name__}: {error}"
+        ) from error

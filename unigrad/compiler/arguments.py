@@ -1,0 +1,271 @@
+"""What a call was given: which leaves are arrays, which are settings, and of what types.
+
+Arrays and Python numbers are inputs. Strings, enums, callables and the like are static: part of the
+signature, never traced. Types in text (``"float64[n, 3]"``) stand for arrays where no array is at
+hand.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from unigrad.backend import registry
+from unigrad.errors import ArgumentError, DTypeError, locate
+from unigrad.ir.source import caller_location
+from unigrad.ir.types import DTYPES, DType, TensorType, as_dtype
+from unigrad.ops.spec import default_float
+from unigrad.trace.array import TracedArray
+from unigrad.trace.capture import as_numpy, refusal
+from unigrad.trace.structure import Structure, flatten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unigrad.backend.registry import Backend
+
+__all__ = ["Arguments", "Leaf", "Static", "bind", "owner_of", "read", "read_like", "signature"]
+
+
+class Static:
+    """A leaf that is a setting and no array: equal settings are equal signatures."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Static)
+            and type(self.value) is type(other.value)
+            and bool(self.value == other.value)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+    def __repr__(self) -> str:
+        return f"static {self.value!r}"
+
+
+class Leaf(NamedTuple):
+    """One array or number of a call."""
+
+    value: Any
+    type: TensorType
+    owner: str  # "python", "numpy" or the backend whose array it is
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A call, taken apart.
+
+    Attributes:
+        structure: of the bound arguments.
+        leaves: the arrays and numbers, in order.
+        plan: for each leaf of the structure, the number of the array, or its static value.
+        names: for each array, what to call it.
+        parameters: for each argument, its name and where its arrays are in it.
+    """
+
+    structure: Structure
+    leaves: tuple[Leaf, ...]
+    plan: tuple[int | Static, ...]
+    names: tuple[str, ...]
+    parameters: tuple[tuple[str, tuple[tuple[int, str], ...]], ...]
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        """The types of the arrays."""
+        return tuple(leaf.type for leaf in self.leaves)
+
+    def rebuild(self, values: Sequence[Any]) -> Any:
+        """The bound arguments with ``values`` in place of the arrays."""
+        return self.structure.unflatten(
+            [values[one] if isinstance(one, int) else one.value for one in self.plan]
+        )
+
+
+@lru_cache(maxsize=1024)
+def signature(function: Any) -> inspect.Signature | None:
+    """The Python signature of a function, ``None`` where it has none (some builtins)."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def bind(
+    function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], list[str]]:
+    """Arguments in their places with defaults filled in, and a name for each positional one.
+
+    Raises:
+        ArgumentError: if they do not fit; the message has the signature.
+    """
+    known = signature(function)
+    if known is None:
+        return args, kwargs, [f"x{i}" for i in range(len(args))]
+    try:
+        bound = known.bind(*args, **kwargs)
+    except TypeError as error:
+        raise locate(ArgumentError(f"{name}{known}: {error}"), caller_location()) from None
+    bound.apply_defaults()
+    names: list[str] = []
+    for parameter in known.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            count = len(bound.arguments.get(parameter.name, ()))
+            names.extend(f"{parameter.name}_{i}" for i in range(count))
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            names.append(parameter.name)
+    return bound.args, bound.kwargs, names
+
+
+def owner_of(value: Any) -> Backend | None:
+    """The backend whose native array ``value`` is, among those whose framework is imported."""
+    kind = type(value)
+    known = _owners.get(kind)
+    if known is not None:
+        return known
+    for name in registry.names():
+        if name == "numpy":
+            continue
+        try:
+            backend = registry.found(name)
+        except Exception:  # noqa: BLE001, S112  (one broken backend must not stop the others)
+            continue
+        if backend.package in sys.modules and registry.runtime(backend).is_native(value):
+            _owners[kind] = backend
+            return backend
+    return None
+
+
+_owners: dict[type, Backend] = {}
+
+_STATIC = (str, bytes, enum.Enum, DType, type, np.dtype)
+
+
+def _is_static(value: Any) -> bool:
+    return isinstance(value, _STATIC) or (callable(value) and not hasattr(value, "dtype"))
+
+
+def leaf_of(value: Any) -> Leaf | Static:
+    """One leaf of a call: an array with its type, or a setting.
+
+    Raises:
+        DTypeError: for an object that only looks like an array.
+    """
+    kind = value.__class__
+    if kind is np.ndarray or isinstance(value, (np.generic, np.ndarray)):
+        array = as_numpy(value)
+        return Leaf(array, TensorType(as_dtype(array.dtype), array.shape), "numpy")
+    if kind is float:
+        return Leaf(value, TensorType(default_float(), (), weak=True), "python")
+    if kind is bool:
+        return Leaf(value, TensorType(DTYPES["bool"], (), weak=True), "python")
+    if kind is int:
+        if not -(1 << 63) <= value < (1 << 63):
+            raise DTypeError(f"the int {value} does not fit into int64")
+        return Leaf(value, TensorType(DTYPES["int64"], (), weak=True), "python")
+    if _is_static(value):
+        return Static(value)
+    backend = owner_of(value)
+    if backend is not None:
+        return Leaf(value, registry.runtime(backend).type_of(value), backend.name)
+    raise refusal(value) or DTypeError(f"a {kind.__name__} is not an array")
+
+
+def read(
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    names: Sequence[str],
+    static: frozenset[str],
+    leaf: Callable[[Any], Any] = leaf_of,
+) -> Arguments:
+    """Take a bound call apart.
+
+    Raises:
+        ArgumentError: for a static argument that cannot be part of a signature.
+        DTypeError: for an argument that is no array; the message names it.
+    """
+    labels = (*names, *kwargs)
+    values = (*args, *kwargs.values())
+    wrapped = tuple(
+        Static(value) if label in static else value for label, value in zip(labels, values, strict=True)
+    )
+    tree = (wrapped[: len(args)], dict(zip(kwargs, wrapped[len(args) :], strict=True)))
+    flat, structure = flatten(tree)
+    paths = structure.paths()
+    leaves: list[Leaf] = []
+    plan: list[int | Static] = []
+    titles: list[str] = []
+    places: dict[str, list[tuple[int, str]]] = {label: [] for label in labels}
+    for value, path in zip(flat, paths, strict=True):
+        label, inside = _place(path, names)
+        try:
+            found = value if isinstance(value, Static) else leaf(value)
+        except DTypeError as error:
+            error.args = (f"{name}: the argument {label}{inside}: {error.args[0]}",)
+            raise locate(error, caller_location()) from None
+        if isinstance(found, Static):
+            try:
+                hash(found)
+            except TypeError:
+                kind = type(found.value).__name__
+                raise locate(
+                    ArgumentError(
+                        f"{name}: the static argument {label}{inside} is a {kind}, which has no"
+                        " hash; static arguments are part of the signature"
+                    ),
+                    caller_location(),
+                ) from None
+            plan.append(found)
+            continue
+        plan.append(len(leaves))
+        places[label].append((len(leaves), inside))
+        titles.append(label + inside if inside else label)
+        leaves.append(found)
+    return Arguments(
+        structure,
+        tuple(leaves),
+        tuple(plan),
+        tuple(titles),
+        tuple((label, tuple(found)) for label, found in places.items() if found),
+    )
+
+
+def _place(path: str, names: Sequence[str]) -> tuple[str, str]:
+    """The argument that a path begins with, and the path inside of it."""
+    # A path is "[0][i]..." for a positional argument and "[1]['name']..." for a keyword.
+    which, _, rest = path[1:].partition("]")
+    head, _, inside = rest[1:].partition("]")
+    if which == "0":
+        return names[int(head)], inside
+    return head.strip("'\""), inside
+
+
+def read_like(value: Any) -> Leaf | Static:
+    """A leaf of ``like`` arguments: arrays, or types in text that stand for them."""
+    if isinstance(value, TensorType):
+        return Leaf(None, value, "python" if value.weak else "numpy")
+    if isinstance(value, str):
+        try:
+            type_ = TensorType.parse(value)
+        except DTypeError:
+            return Static(value)
+        return Leaf(None, type_, "python" if type_.weak else "numpy")
+    return leaf_of(value)
+
+
+def has_traced(values: Sequence[Any]) -> bool:
+    """Whether a traced value is among the leaves of ``values``."""
+    leaves, _ = flatten(tuple(values))
+    return any(leaf.__class__ is TracedArray for leaf in leaves)

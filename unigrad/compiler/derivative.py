@@ -1,0 +1,84 @@
+"""Derivatives of a graph as functions of flat arrays: what a caller's tape asks for."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from unigrad.compiler.function import Function
+from unigrad.ir.nodes import Graph, Scope, close, current_scope, inline
+from unigrad.ops.apply import jvp_of, results, vjp_of
+from unigrad.trace.array import node_of, wrap
+
+if TYPE_CHECKING:
+    from unigrad.backend.registry import Backend
+    from unigrad.config import Settings
+
+__all__ = ["flat_signature", "graph_derivative", "graph_function"]
+
+
+def flat_signature(count: int) -> Any:
+    """A callable whose signature has ``count`` positional parameters."""
+
+    def flat(*_: Any) -> None:
+        """Only its signature matters."""
+
+    flat.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess]
+        [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(count)]
+    )
+    return flat
+
+
+def _closed_here(graph: Graph, nodes: list[Any]) -> Graph:
+    """``graph`` as a closed graph of the current trace."""
+    place = current_scope()
+    inner = Scope(place)
+    inputs = [inner.input(node.type, name) for node, name in zip(nodes, graph.input_names, strict=True)]
+    outputs = inline(graph, inputs, inner)
+    closed, _ = close(inner, inputs, outputs, name=graph.name)
+    return closed
+
+
+def graph_function(graph: Graph, name: str, settings: dict[str, Any] | None = None) -> Function:
+    """A graph as a function of its inputs, which returns the tuple of its outputs."""
+
+    def body(*args: Any) -> Any:
+        place = current_scope()
+        nodes = [node_of(arg, place) for arg in args]
+        return wrap(inline(graph, nodes, place))  # pyright: ignore[reportArgumentType]
+
+    return Function(
+        body, name=name, settings=settings, signature_of=flat_signature(len(graph.inputs))
+    )
+
+
+def graph_derivative(
+    graph: Graph,
+    kind: str,
+    wrt: tuple[int, ...],
+    seeds: tuple[int, ...],
+    settings: Settings,
+    backend: Backend,
+) -> Function:
+    """The vjp or jvp of a graph, without its values, as a function of flat arrays."""
+    del settings
+    count = len(graph.inputs)
+    outputs = len(graph.outputs)
+
+    def body(*args: Any) -> Any:
+        place = current_scope()
+        nodes = [node_of(arg, place) for arg in args]
+        closed = _closed_here(graph, nodes[:count])
+        if kind == "vjp":
+            node = place.node(vjp_of, tuple(nodes), (closed, wrt, seeds))  # pyright: ignore[reportOptionalMemberAccess]
+        else:
+            node = place.node(jvp_of, tuple(nodes), (closed, wrt))  # pyright: ignore[reportOptionalMemberAccess]
+        return tuple(wrap(one) for one in results(node, place)[outputs:])  # pyright: ignore[reportArgumentType]
+
+    extra = len(seeds) if kind == "vjp" else len(wrt)
+    return Function(
+        body,
+        name=f"{graph.name}_{kind}",
+        settings={"target": backend.name, "autodiff": "graph"},
+        signature_of=flat_signature(count + extra),
+    )

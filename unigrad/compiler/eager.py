@@ -1,0 +1,76 @@
+"""Ops called on arrays outside every trace: compiled as functions of one op, and run at once."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from unigrad.compiler.function import Function
+from unigrad.errors import locate
+from unigrad.ir.nodes import current_scope
+from unigrad.ir.source import caller_location
+from unigrad.ops.spec import Op, apply, set_evaluator
+from unigrad.trace.array import node_of, wrap
+from unigrad.trace.capture import refusal
+
+__all__ = ["evaluate"]
+
+_functions: dict[Any, Function] = {}
+
+
+def evaluate(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run an op on arrays; the result is of their kind.
+
+    An op without operands (a creation function) is traced where a function is being traced, and
+    otherwise makes an array of the current target.
+    """
+    operands, params = op.bind(args, kwargs)
+    place = current_scope()
+    if place is not None and not operands:
+        # A rule that needs `iota` works on nodes; a user who writes `ug.zeros` on traced values.
+        made = apply(op, place, operands, params)
+        return wrap(made) if op.public else made
+    for operand in operands:
+        if isinstance(operand, (list, tuple, dict, str)):
+            error = refusal(operand)
+            if error is not None:
+                error.args = (f"{op.name}: {error.args[0]}",)
+                raise locate(error, caller_location())
+    absent = tuple(operand is None for operand in operands)
+    given = [operand for operand in operands if operand is not None]
+    key = (op, params, absent, len(operands))
+    function = _functions.get(key)
+    if function is None:
+        function = _functions[key] = _single(op, params, absent)
+        if len(_functions) > _LIMIT:
+            _functions.pop(next(iter(_functions)))
+    return function(*given)
+
+
+_LIMIT = 1024
+
+
+def _single(op: Op[...], params: tuple[Any, ...], absent: tuple[bool, ...]) -> Function:
+    """A function that applies one op."""
+
+    def body(*args: Any) -> Any:
+        place = current_scope()
+        nodes = iter([node_of(arg, place) for arg in args])
+        operands = [None if missing else next(nodes) for missing in absent]
+        return wrap(apply(op, place, operands, params))  # pyright: ignore[reportArgumentType]
+
+    def flat(*_: Any) -> None:
+        """Only its signature matters."""
+
+    names = op.operands if not op.variadic else [f"x{i}" for i in range(len(absent))]
+    flat.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess]
+        [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY)
+            for name, missing in zip(names, absent, strict=True)
+            if not missing
+        ]
+    )
+    return Function(body, name=op.name, signature_of=flat)
+
+
+set_evaluator(evaluate)

@@ -1,0 +1,210 @@
+"""From a graph to a native function: expand, optimise, legalise, emit, load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from unigrad.backend import registry
+from unigrad.backend.emit import Emitted, Parameter, emit, unsupported
+from unigrad.backend.load import load
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, graph_parameters, scope, tensor
+from unigrad.ops.spec import Op
+from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, run
+from unigrad.passes.rewrite import Report
+from unigrad.transforms.expand import expand, has_transforms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unigrad.backend.registry import Backend
+
+__all__ = ["Program", "build", "legalise", "optimise", "write"]
+
+
+def optimise(graph: Graph, *, native: bool = False) -> tuple[Graph, Report]:
+    """The graph that is emitted, and what was rewritten on the way.
+
+    Args:
+        graph: as traced.
+        native: keep the derivative nodes for the framework; their bodies are optimised alone.
+    """
+    key = ("optimised", native)
+    known = graph.memo.get(key)
+    if known is not None:
+        return known
+    report = Report()
+
+    def prepare(body: Graph) -> Graph:
+        prepared, made = run(BEFORE_DIFFERENTIATION, body)
+        report.extend(made)
+        return prepared
+
+    if not native or not has_transforms(graph):
+        graph_ = expand(graph, prepare)
+        result, made = run(PIPELINE, graph_)
+    else:
+        result, made = run(BEFORE_DIFFERENTIATION, graph)
+    report.extend(made)
+    graph.memo[key] = (result, report)
+    return result, report
+
+
+def legalise(graph: Graph, backend: Backend) -> Graph:
+    """Lower every op for which the backend has no row to simpler ops.
+
+    Raises:
+        UnsupportedError: for an op that has neither a row nor a lowering; before anything runs.
+    """
+    dialect = backend.dialect
+    if backend.legalise is not None:
+        graph = backend.legalise(graph)
+    for _ in range(8):  # a lowering may use ops that are lowered in their turn
+        missing = {
+            node
+            for node in graph.nodes
+            if node.op is not INPUT and node.op is not CONSTANT and dialect.template(node) is None
+        }
+        if not missing:
+            return graph
+        graph = _lowered(graph, missing, backend)
+    raise unsupported(next(iter(missing)), dialect)
+
+
+def with_legal_bodies(graph: Graph, backend: Backend) -> Graph:
+    """Legalise the closed bodies that nodes hold, and lift their arrays out as operands.
+
+    The function of a body has no place for a captured array; as one more input of the body, the
+    array is a constant of the outermost function, placed on the device once.
+    """
+    if not any(True for node in graph.nodes for _ in graph_parameters(node)):
+        return graph
+    place = Scope()
+    env: dict[Node, Node] = {}
+    for node in graph.nodes:
+        place.origin = node.origins
+        if node.op is INPUT:
+            env[node] = place.input(tensor(node), node.params[0], node.origins)
+            continue
+        operands = [env[operand] for operand in node.operands]
+        bodies = list(graph_parameters(node))
+        if not bodies:
+            env[node] = copy_node(place, node, tuple(operands))
+            continue
+        (body,) = bodies
+        lifted, arrays = _lift_arrays(with_legal_bodies(legalise(body, backend), backend))
+        count = len(body.inputs)
+        constants = [place.constant(a.params[0], a.dtype) for a in arrays]
+        operands[count:count] = constants
+        env[node] = place.node(node.op, tuple(operands), (lifted, *node.params[1:]))
+    inputs = [env[node] for node in graph.inputs]
+    outputs = [env[node] for node in graph.outputs]
+    return Graph(inputs, outputs, name=graph.name, output_names=graph.output_names)
+
+
+def _lift_arrays(graph: Graph) -> tuple[Graph, list[Node]]:
+    """A graph whose constants with axes are further inputs, and these constants."""
+    arrays = [node for node in graph.nodes if node.op is CONSTANT and tensor(node).ndim]
+    if not arrays:
+        return graph, []
+    place = Scope()
+    inputs = [place.input(tensor(node), node.params[0], node.origins) for node in graph.inputs]
+    extra = [place.input(tensor(node), "constant", node.origins) for node in arrays]
+    env = dict(zip((*graph.inputs, *arrays), (*inputs, *extra), strict=True))
+    for node in graph.nodes:
+        if node not in env:
+            place.origin = node.origins
+            env[node] = copy_node(place, node, tuple([env[operand] for operand in node.operands]))
+    lifted = Graph((*inputs, *extra), [env[node] for node in graph.outputs], name=graph.name)
+    return lifted, arrays
+
+
+def _lowered(graph: Graph, missing: set[Node], backend: Backend) -> Graph:
+    place = Scope()
+    env: dict[Node, Node] = {}
+    with scope(place):
+        inputs = [place.input(tensor(node), node.params[0], node.origins) for node in graph.inputs]
+        env.update(zip(graph.inputs, inputs, strict=True))
+        for node in graph.nodes:
+            if node in env:
+                continue
+            place.origin = node.origins
+            operands = tuple([env[operand] for operand in node.operands])
+            op = node.op
+            if node not in missing or not isinstance(op, Op):
+                env[node] = copy_node(place, node, operands)
+                continue
+            if op.lowering is None:
+                raise unsupported(node, backend.dialect)
+            lowered = op.lowering(*operands, **op.keywords(node.params))
+            env[node] = lowered
+        place.origin = None
+    outputs = [env[node] for node in graph.outputs]
+    return Graph(inputs, outputs, name=graph.name, output_names=graph.output_names)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A native function, and the text that it was made from.
+
+    Attributes:
+        call: the native callable; takes native arrays, has the constants bound.
+        emitted: its source.
+        graph: the graph that was written.
+    """
+
+    call: Callable[..., Any]
+    emitted: Emitted
+    graph: Graph
+
+
+def write(
+    graph: Graph,
+    backend: Backend,
+    *,
+    name: str,
+    parameters: Sequence[Parameter] | None = None,
+    render: Callable[[Sequence[str]], str | None] | None = None,
+    native: bool = False,
+    conventions: str = "unigrad",
+) -> tuple[Emitted, Graph]:
+    """The source of a graph for a backend; needs no framework."""
+    graph, _ = optimise(graph, native=native and backend.native)
+    graph = with_legal_bodies(legalise(graph, backend), backend)
+    emitted = emit(
+        graph, backend.dialect, name=name, parameters=parameters, render=render,
+        decorators=backend.decorators(graph), ours=native and conventions == "unigrad",
+    )  # fmt: skip
+    return emitted, graph
+
+
+def build(
+    graph: Graph,
+    backend: Backend,
+    mode: str,
+    device: str | None,
+    *,
+    name: str,
+    label: str,
+    parameters: Sequence[Parameter] | None = None,
+    render: Callable[[Sequence[str]], str | None] | None = None,
+    native: bool = False,
+    conventions: str = "unigrad",
+) -> Program:
+    """The native function of a graph."""
+    emitted, graph = write(
+        graph, backend, name=name, parameters=parameters, render=render, native=native,
+        conventions=conventions,
+    )  # fmt: skip
+    runtime = registry.runtime(backend)
+    function = load(emitted.text, emitted.name, label)
+    if emitted.constants:
+        # Captured arrays are placed on the device once and become the trailing defaults.
+        function.__defaults__ = tuple(
+            runtime.asarray(node.params[0], tensor(node).dtype, device) for node in emitted.constants
+        )
+        function.__kwdefaults__ = None
+    compile_ = getattr(runtime, "compile", None)
+    return Program(compile_(function, mode) if compile_ else function, emitted, graph)
+
+

@@ -1,0 +1,49 @@
+"""The text of a structure, where Python has a literal for it: tuples, lists, dicts and None."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from unigrad.trace.structure import Structure
+
+__all__ = ["literal"]
+
+
+class _Text:
+    """The text of one leaf, so that it is not taken for a string of the structure."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def literal(structure: Structure, texts: Sequence[str]) -> str | None:
+    """The structure as Python text with ``texts`` as leaves, or ``None`` if it has no literal."""
+    return _render(structure.unflatten([_Text(text) for text in texts]))
+
+
+def _render(tree: Any) -> str | None:
+    if isinstance(tree, _Text):
+        return tree.text
+    if tree is None:
+        return "None"
+    kind = type(tree)
+    if kind is dict:
+        items = cast("dict[Any, Any]", tree)
+        if not all(isinstance(key, (str, int)) for key in items):
+            return None
+        parts = [(repr(key), _render(value)) for key, value in items.items()]
+        if any(value is None for _, value in parts):
+            return None
+        return "{" + ", ".join(f"{key}: {value}" for key, value in parts) + "}"
+    if kind is tuple or kind is list:
+        inner = [_render(one) for one in cast("list[Any]", tree)]
+        if any(one is None for one in inner):
+            return None
+        joined = ", ".join(cast("list[str]", inner))
+        if kind is list:
+            return f"[{joined}]"
+        return f"({joined},)" if len(inner) == 1 else f"({joined})"
+    return None

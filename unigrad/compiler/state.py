@@ -1,0 +1,104 @@
+"""The caches: what was traced and compiled for a function, kept as long as the function lives.
+
+What is kept never refers to the function itself, so that a weak dictionary can hold it: a gradient
+taken anew in every turn of a loop finds what the first turn made.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+__all__ = ["CacheInfo", "State", "log", "state_of"]
+
+log: Final = logging.getLogger("unigrad")
+
+LIMIT: Final = 256
+
+
+class CacheInfo(NamedTuple):
+    """How often a compiled function was reused.
+
+    Attributes:
+        hits: calls that found their signature by the general look-up (calls that the fast guard
+            took are not counted).
+        misses: signatures that were traced and compiled.
+        traces: how often the Python function ran on traced values.
+        maxsize: how many compiled signatures are kept.
+        currsize: how many are kept now.
+    """
+
+    hits: int
+    misses: int
+    traces: int
+    maxsize: int
+    currsize: int
+
+
+class State:
+    """What is known of one function under one chain of transforms.
+
+    Attributes:
+        compiled: compiled signatures, least recently used first.
+        traced: graphs by signature, shared by all targets.
+        guards: for each setting, the emitted guard of the signature met last.
+    """
+
+    __slots__ = ("__weakref__", "compiled", "guards", "hits", "lock", "misses", "traced", "traces")
+
+    def __init__(self) -> None:
+        self.compiled: OrderedDict[Hashable, Any] = OrderedDict()
+        self.traced: OrderedDict[Hashable, Any] = OrderedDict()
+        self.guards: dict[Any, Any] = {}
+        self.lock = threading.RLock()
+        self.hits = 0
+        self.misses = 0
+        self.traces = 0
+
+    def keep(self, cache: OrderedDict[Hashable, Any], key: Hashable, value: Any) -> Any:
+        """Put ``value`` into a cache of bounded size."""
+        with self.lock:
+            cache[key] = value
+            while len(cache) > LIMIT:
+                cache.popitem(last=False)
+        return value
+
+    def info(self) -> CacheInfo:
+        """The counters."""
+        return CacheInfo(self.hits, self.misses, self.traces, LIMIT, len(self.compiled))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self.lock:
+            self.compiled.clear()
+            self.traced.clear()
+            self.guards = {}
+            self.hits = self.misses = self.traces = 0
+
+
+_states: weakref.WeakKeyDictionary[Any, dict[Any, State]] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def state_of(function: Any, chain: Hashable) -> State:
+    """The state of a function under a chain of transforms; a fresh one if it cannot be remembered.
+
+    A bound method is remembered with its object.
+    """
+    anchor = getattr(function, "__self__", None)
+    inner = getattr(function, "__func__", None)
+    if anchor is None or inner is None:
+        anchor, key = function, chain
+    else:
+        key = (inner, chain)
+    try:
+        with _lock:
+            return _states.setdefault(anchor, {}).setdefault(key, State())
+    except TypeError:  # neither hashable nor weakly referable: cached with the wrapper alone
+        return State()

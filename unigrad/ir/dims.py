@@ -1,0 +1,499 @@
+"""Symbolic sizes: so that a graph that was built once serves every batch size.
+
+A size is an ``int`` or a :class:`Dim`, a polynomial with integer coefficients in named symbols.
+Polynomials are the whole algebra that shapes need: ``concat`` adds, ``reshape`` multiplies and
+divides. Each polynomial has one canonical form and one object, so that asking whether two sizes
+are equal for every value of their symbols is ``is``, and shapes can be keys of dictionaries.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import keyword
+import math
+import re
+import sys
+import unicodedata
+from numbers import Integral
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self, TypeAlias, final
+
+from unigrad.errors import ShapeError, TracingError, UnigradError, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+__all__ = [
+    "Dim",
+    "DimSyntaxError",
+    "Size",
+    "evaluate",
+    "exact_quotient",
+    "parse_size",
+    "product",
+    "substitute",
+    "symbol",
+    "symbols_of",
+]
+
+# A monomial is the sorted tuple of its factors, each as often as its exponent says; () is 1.
+_Monomial: TypeAlias = tuple[str, ...]
+_Term: TypeAlias = tuple[_Monomial, int]
+_Terms: TypeAlias = tuple[_Term, ...]
+_Polynomial: TypeAlias = dict[_Monomial, int]
+
+# Bounds that no model meets. They keep hostile text, and a size that is divided in a loop, from
+# taking seconds, overflowing the stack, or printing what CPython cannot compile.
+_LONGEST_TEXT: Final = 10_000  # characters, of one size or of one quotient
+_DEEPEST_PARENTHESES: Final = 200  # CPython's own limit
+_DEEPEST_QUOTIENTS: Final = 64  # each prints at most two parentheses
+_MOST_PRODUCTS: Final = 6_000  # products of two terms, in one parsed text and in one division
+
+
+class DimSyntaxError(UnigradError, ValueError):
+    """Text that is not a size.
+
+    Attributes:
+        reason: what is wrong, without the place.
+        column: 1-based column of the text at which reading failed.
+    """
+
+    def __init__(self, reason: str, column: int) -> None:
+        super().__init__(reason, column)
+        self.reason = reason
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"column {self.column}: {self.reason}"
+
+
+@final
+class Dim:
+    """A size that is known when the function runs: an interned polynomial in named symbols.
+
+    Made by :func:`symbol` and arithmetic, never by its constructor. ``+ - * // %`` take and give
+    ``int`` and ``Dim``, and a constant result is an ``int``. ``//`` gives the exact polynomial
+    where there is one, else a quotient rounded down that counts as one more symbol. Equality and
+    hash are identity, so ``n == 3`` is False: ``n`` is not 3 for every ``n``.
+
+    Attributes:
+        terms: ``(factors, coefficient)`` pairs, leading term first: by total degree, then
+            lexicographically, which is an order that multiplication preserves, as long division
+            needs (Cox, Little, O'Shea, *Ideals, Varieties, and Algorithms*, section 2.2).
+
+    Example:
+        >>> n, m = symbol("n"), symbol("m")
+        >>> 2 * (n + 1), (n * n - m * m) // (n - m), (7 * n) // 2, n - n
+        (2*n + 2, m + n, ((7*n)//2), 0)
+        >>> n + 1 is 1 + n
+        True
+    """
+
+    __slots__ = ("terms",)
+    terms: _Terms
+    __array_ufunc__: ClassVar[None] = None  # NumPy leaves ``np.int64(2) * n`` to us
+
+    def __new__(cls) -> NoReturn:
+        """Say how it is done: an object past the table would be equal to nothing."""
+        raise TypeError('a Dim is made by symbol("n") and arithmetic, not by its constructor')
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Dim is shared by all shapes of this size: cannot set {name!r}")
+
+    def __add__(self, other: Size) -> Size:
+        terms = _terms(other)
+        return NotImplemented if terms is None else _sum(self.terms, terms)
+
+    def __sub__(self, other: Size) -> Size:
+        terms = _terms(other)
+        return NotImplemented if terms is None else _sum(self.terms, terms, -1)
+
+    def __rsub__(self, other: Size) -> Size:
+        terms = _terms(other)
+        return NotImplemented if terms is None else _sum(terms, self.terms, -1)
+
+    def __neg__(self) -> Size:
+        return _intern({factors: -coefficient for factors, coefficient in self.terms})
+
+    def __mul__(self, other: Size) -> Size:
+        terms = _terms(other)
+        return NotImplemented if terms is None else _intern(_multiply(self.terms, terms))
+
+    def __floordiv__(self, other: Size) -> Size:
+        terms = _terms(other)
+        return NotImplemented if terms is None else _floor_divide(self.terms, terms)
+
+    def __rfloordiv__(self, other: Size) -> Size:
+        terms = _terms(other)
+        return NotImplemented if terms is None else _floor_divide(terms, self.terms)
+
+    def __mod__(self, other: Size) -> Size:
+        terms = _terms(other)
+        return NotImplemented if terms is None else _remainder(self.terms, terms)
+
+    def __rmod__(self, other: Size) -> Size:
+        terms = _terms(other)
+        return NotImplemented if terms is None else _remainder(terms, self.terms)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def _unknown(self, *_: object) -> NoReturn:
+        raise TracingError(
+            f"the size {self} is only known when the function runs: here it has no integer value "
+            "and no order. Stay with + - * // % and ==, or give the axis an integer length"
+        )
+
+    __lt__ = __le__ = __gt__ = __ge__ = _unknown
+    __index__ = _unknown  # what int(n), float(n) and range(n) call
+
+    def __str__(self) -> str:
+        pieces: list[str] = []
+        for factors, coefficient in self.terms:
+            pieces.append(" - " if coefficient < 0 else " + ")
+            shown = abs(coefficient)
+            pieces.append("*".join(factors if factors and shown == 1 else (str(shown), *factors)))
+        pieces[0] = "-" if self.terms[0][1] < 0 else ""
+        return "".join(pieces)
+
+    __repr__ = __str__
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return parse_size, (str(self),)
+
+
+Size: TypeAlias = int | Dim
+
+
+class _Quotient(str):
+    """The factor ``(a//b)``: equal, hashed and sorted by its text as symbols are by their names."""
+
+    __slots__ = ("denominator", "depth", "numerator", "symbols")
+    numerator: Size
+    denominator: Size
+
+    def __new__(cls, numerator: Size, denominator: Size) -> Self:
+        """Refuse what evaluation could not descend into and a parser would not read back."""
+        terms = (*(_terms(numerator) or ()), *(_terms(denominator) or ()))
+        inner = [factor for factors, _ in terms for factor in factors]
+        depth = 1 + max((part.depth for part in inner if isinstance(part, _Quotient)), default=0)
+        if depth > _DEEPEST_QUOTIENTS or sum(map(len, inner)) > _LONGEST_TEXT:
+            raise ShapeError("a quotient too long or too deep; give the axis an integer length")
+        self = super().__new__(cls, f"({_enclosed(numerator)}//{_enclosed(denominator)})")
+        self.numerator, self.denominator, self.depth = numerator, denominator, depth
+        self.symbols = symbols_of(numerator) | symbols_of(denominator)
+        return self
+
+
+def _enclosed(size: Size) -> str:
+    """Print an operand of ``//``, in parentheses unless it is one factor."""
+    text = str(size)
+    single = text.isdecimal() if isinstance(size, int) else size.terms[0][0] == (text,)
+    return text if single else f"({text})"
+
+
+# One object per polynomial, for all threads: ``dict.setdefault`` is atomic. Entries stay for the
+# life of the process, as interned strings did: a program has few distinct sizes.
+_INTERNED: Final[dict[_Terms, Dim]] = {}
+
+
+def _intern(polynomial: _Polynomial) -> Size:
+    """Return the one object of a polynomial, or its value where it is constant."""
+    listing = [term for term in polynomial.items() if term[1]]
+    if len(listing) > 1:
+        listing.sort(key=lambda term: (-len(term[0]), term[0]))
+    if not listing or not listing[0][0]:
+        return listing[0][1] if listing else 0
+    terms = tuple(listing)
+    dim = _INTERNED.get(terms)
+    if dim is None:
+        dim = object.__new__(Dim)
+        object.__setattr__(dim, "terms", terms)
+        dim = _INTERNED.setdefault(terms, dim)
+    return dim
+
+
+def _terms(size: object) -> _Terms | None:
+    """Return the terms of a size; None for what is not one."""
+    if isinstance(size, Dim):
+        return size.terms
+    if isinstance(size, (int, Integral)):
+        return (((), int(size)),) if size else ()
+    return None
+
+
+def _sum(left: Iterable[_Term], right: Iterable[_Term], sign: int = 1) -> Size:
+    total = dict(left)
+    for factors, coefficient in right:
+        total[factors] = total.get(factors, 0) + sign * coefficient
+    return _intern(total)
+
+
+def _multiply(left: Collection[_Term], right: Collection[_Term]) -> _Polynomial:
+    total: _Polynomial = {}
+    for left_factors, left_coefficient in left:
+        for right_factors, right_coefficient in right:
+            factors = left_factors + right_factors
+            if left_factors and right_factors:
+                factors = tuple(sorted(factors))
+            total[factors] = total.get(factors, 0) + left_coefficient * right_coefficient
+    return total
+
+
+def _divide(dividend: _Terms, divisor: _Terms) -> Size | None:
+    """Divide by long division; None where a remainder is left, or the quotient is absurdly long."""
+    if not divisor:
+        return None
+    (leading, leading_coefficient), *others = divisor
+    remainder = dict(dividend)
+    waiting = [(-len(factors), factors) for factors in remainder]  # sorted, so already a heap
+    quotient: _Polynomial = {}
+    while waiting:
+        factors = heapq.heappop(waiting)[1]
+        coefficient, rest = divmod(remainder.pop(factors), leading_coefficient)
+        if not coefficient and not rest:
+            continue
+        left_over = _without(factors, leading)
+        if rest or left_over is None or len(quotient) * len(others) > _MOST_PRODUCTS:
+            return None
+        quotient[left_over] = coefficient
+        for other, other_coefficient in others:
+            changed = tuple(sorted(left_over + other))
+            if changed not in remainder:
+                remainder[changed] = 0
+                heapq.heappush(waiting, (-len(changed), changed))
+            remainder[changed] -= coefficient * other_coefficient
+    return _intern(quotient)
+
+
+def _without(factors: _Monomial, leading: _Monomial) -> _Monomial | None:
+    """Divide a monomial by a monomial."""
+    left_over = list(factors)
+    for factor in leading:
+        if factor not in left_over:
+            return None
+        left_over.remove(factor)
+    return tuple(left_over)
+
+
+def _floor_divide(dividend: _Terms, divisor: _Terms) -> Size:
+    """Divide and round down, so that quotients that are equal by these four laws are one object.
+
+    ``(k*a)//(k*b) = a//b``, a positive divisor, ``(q*b + r)//b = q + r//b`` and
+    ``(a//b + r)//c = (a + b*r)//(b*c)`` for integers b, c > 0 (Graham, Knuth, Patashnik,
+    *Concrete Mathematics*, 3.11): ``x[::2][::2]`` has the size of ``x[::4]``.
+    """
+    exact = _divide(dividend, divisor)
+    if exact is not None:
+        return exact
+    if not divisor:
+        raise ZeroDivisionError("a size cannot be divided by 0")
+    common = math.gcd(*(coefficient for _, coefficient in (*dividend, *divisor)))
+    if divisor[0][1] < 0:
+        common = -common
+    rest = {factors: coefficient // common for factors, coefficient in dividend}
+    by = _intern({factors: coefficient // common for factors, coefficient in divisor})
+    if isinstance(by, Dim):
+        return _intern({(_Quotient(_intern(rest), by),): 1})
+    whole = _intern({f: c // by for f, c in rest.items() if not f or c % by == 0})
+    constant = rest.pop((), 0) % by
+    rest = {f: c for f, c in rest.items() if c % by}
+    if not rest:
+        return whole
+    part = next(iter(rest))[0]
+    if isinstance(part, _Quotient) and isinstance(part.denominator, int) and rest == {(part,): 1}:
+        numerator = part.numerator + part.denominator * constant
+        return whole + numerator // (part.denominator * by)
+    return whole + _intern({(_Quotient(_intern(rest) + constant, by),): 1})
+
+
+def _remainder(dividend: _Terms, divisor: _Terms) -> Size:
+    whole = _terms(_floor_divide(dividend, divisor)) or ()
+    return _sum(dividend, _multiply(whole, divisor).items(), sign=-1)
+
+
+def symbol(name: str) -> Dim:
+    """Return the size that ``name`` stands for; the same object for the same name.
+
+    Args:
+        name: a Python identifier, because emitted code uses it as a name. As in Python,
+            compatibility characters are the plain ones (NFKC).
+
+    Raises:
+        DimSyntaxError: if ``name`` is not an identifier, or is a keyword.
+    """
+    name = sys.intern(str(unicodedata.normalize("NFKC", name)))
+    if not name.isidentifier() or keyword.iskeyword(name):
+        reason = f'a symbolic size is named by a Python identifier such as "n", not {name[:40]!r}'
+        raise DimSyntaxError(reason, 1)
+    size = _intern({(name,): 1})
+    assert isinstance(size, Dim)
+    return size
+
+
+def exact_quotient(a: Size, b: Size) -> Size | None:
+    """Return ``q`` with ``q * b == a`` for all values of the symbols; None if there is none.
+
+    There is none where ``b`` is 0. A quotient of thousands of terms is not searched to its end.
+
+    Example:
+        >>> n, m = symbol("n"), symbol("m")
+        >>> exact_quotient(6 * n * m, 3 * m), exact_quotient(n, 2), exact_quotient(12, 4)
+        (2*n, None, 3)
+    """
+    return _divide(_terms(a) or (), _terms(b) or ())
+
+
+def product(sizes: Iterable[Size]) -> Size:
+    """Multiply sizes: the number of elements of a shape; 1 for the empty shape."""
+    return math.prod(sizes)
+
+
+def symbols_of(size: Size) -> frozenset[str]:
+    """Return the names that occur in a size, those inside its quotients included."""
+    factors = (factor for factors, _ in _terms(size) or () for factor in factors)
+    names = (part.symbols if isinstance(part, _Quotient) else (part,) for part in factors)
+    return frozenset(itertools.chain.from_iterable(names))
+
+
+def substitute(size: Size, mapping: Mapping[str, Size]) -> Size:
+    """Put sizes in the place of symbols, all at once; symbols without one stay.
+
+    Raises:
+        ZeroDivisionError: if a divisor becomes 0.
+
+    Example:
+        >>> n, m = symbol("n"), symbol("m")
+        >>> substitute(n * m + n // 2, {"n": 2 * m, "m": n})
+        2*m*n + m
+    """
+    total: Size = 0
+    for factors, coefficient in _terms(size) or ():
+        term: Size = coefficient
+        for factor in factors:
+            if isinstance(factor, _Quotient):
+                numerator = substitute(factor.numerator, mapping)
+                term = term * (numerator // substitute(factor.denominator, mapping))
+            else:
+                term = term * (mapping[factor] if factor in mapping else _intern({(factor,): 1}))
+        total = total + term
+    return total
+
+
+def evaluate(size: Size, sizes: Mapping[str, int]) -> int:
+    """Return the value of a size, given that of every symbol in it; quotients round down.
+
+    Raises:
+        ShapeError: if a symbol has no value.
+        ZeroDivisionError: if a divisor is 0.
+
+    Example:
+        >>> evaluate((7 * symbol("n")) // 2 + 1, {"n": 3})
+        11
+    """
+    value = substitute(size, sizes)
+    if isinstance(value, Dim):
+        missing, given = listed(sorted(symbols_of(value))), listed(sorted(sizes))
+        raise ShapeError(f"the size {size} needs a value for {missing}; given: {given}")
+    return value
+
+
+def parse_size(text: str) -> Size:
+    """Read a size as it is printed: ``parse_size(str(size)) is size``.
+
+    Python's grammar of integers, names, ``+ - * //``, unary minus and parentheses, and nothing
+    else. No code runs, and the time and the stack that hostile text can take are bounded.
+
+    Raises:
+        DimSyntaxError: if the text is anything else, longer than 10,000 characters, nested in more
+            than 200 parentheses, multiplies out to too many terms, or divides by 0.
+
+    Example:
+        >>> parse_size("2*(n + 1)"), parse_size("7*n//2"), parse_size("3*4")
+        (2*n + 2, ((7*n)//2), 12)
+    """
+    if len(text) > _LONGEST_TEXT:
+        raise DimSyntaxError(f"{len(text)} characters; at most {_LONGEST_TEXT} are read", 1)
+    return _Reader().read(text)
+
+
+_TOKEN: Final = re.compile(r"[0-9]+|[^\W\d]\w*|//|\S")
+_BINDING: Final = {"(": 0, "+": 1, "-": 1, "*": 2, "//": 2, "unary -": 3}
+
+
+class _Reader:
+    """An operator-precedence parser: nesting is not recursion; subexpressions are not interned."""
+
+    __slots__ = ("operators", "products", "values")
+
+    def __init__(self) -> None:
+        self.values: list[_Polynomial] = []
+        self.operators: list[tuple[str, int]] = []
+        self.products = 0
+
+    def read(self, text: str) -> Size:
+        after_value = False
+        depth = 0
+        for match in _TOKEN.finditer(text):
+            word, column = match[0], match.start() + 1
+            if after_value and word == ")":
+                self.apply(binding=1)
+                if not self.operators:
+                    raise DimSyntaxError("')' without '('", column)
+                self.operators.pop()
+                depth -= 1
+            elif after_value and _BINDING.get(word):
+                self.apply(binding=_BINDING[word])
+                self.operators.append((word, column))
+                after_value = False
+            elif not after_value and word in {"(", "-"}:
+                depth += word == "("
+                if depth > _DEEPEST_PARENTHESES:
+                    raise DimSyntaxError(f"over {_DEEPEST_PARENTHESES} nested parentheses", column)
+                self.operators.append(("(" if word == "(" else "unary -", column))
+            elif not after_value and word[0] not in "+*/)":
+                self.values.append(_value(word, column))
+                after_value = True
+            else:
+                raise _unexpected(repr(word[:40]), column, after_value=after_value)
+        if not after_value:
+            raise _unexpected("the end of the text", len(text) + 1, after_value=False)
+        self.apply(binding=1)
+        if self.operators:
+            raise DimSyntaxError("'(' is never closed", self.operators[-1][1])
+        return _intern(self.values.pop())
+
+    def apply(self, binding: int) -> None:
+        """Apply the operators on top of the stack that bind at least so tightly."""
+        while self.operators and _BINDING[self.operators[-1][0]] >= binding:
+            operator, column = self.operators.pop()
+            right = self.values.pop()
+            left = {} if operator == "unary -" else self.values.pop()
+            if operator == "*":
+                self.products += len(left) * len(right)
+                if self.products > _MOST_PRODUCTS:
+                    raise DimSyntaxError("this multiplies out to too many terms", column)
+                left = _multiply(left.items(), right.items())
+            elif operator == "//":
+                try:
+                    left = dict(_terms(_intern(left) // _intern(right)) or ())
+                except (ValueError, ZeroDivisionError) as error:
+                    raise DimSyntaxError(str(error), column) from None
+            else:
+                sign = 1 if operator == "+" else -1
+                for factors, coefficient in right.items():
+                    left[factors] = left.get(factors, 0) + sign * coefficient
+            self.values.append(left)
+
+
+def _value(word: str, column: int) -> _Polynomial:
+    try:
+        return {(): int(word)} if word[0] in "0123456789" else dict(symbol(word).terms)
+    except ValueError as error:
+        reason = error.reason if isinstance(error, DimSyntaxError) else str(error)
+        raise DimSyntaxError(reason, column) from None
+
+
+def _unexpected(found: str, column: int, *, after_value: bool) -> DimSyntaxError:
+    expected = "'+', '-', '*' or '//'" if after_value else "an integer, a name, '-' or '('"
+    return DimSyntaxError(f"expected {expected}, found {found}", column)

@@ -1,0 +1,76 @@
+"""Where the user wrote a node, and what the user called it: read from code objects, only on demand.
+
+A node remembers a code object and the offset of an instruction. The line, the columns and the name
+of the variable that the result was assigned to follow from these when somebody asks; tracing pays
+for none of it.
+"""
+
+from __future__ import annotations
+
+import dis
+import itertools
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from unigrad.errors import Location
+from unigrad.ir.nodes import caller_origin
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from unigrad.ir.nodes import Node, Origin
+
+__all__ = ["caller_location", "location_of", "locations", "variable_name"]
+
+_STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF")
+
+
+@lru_cache(maxsize=4096)
+def location_of(origin: Origin) -> Location:
+    """File, line and columns of the expression behind an origin."""
+    code, offset, _ = origin
+    positions = next(itertools.islice(code.co_positions(), offset // 2, None), (None,) * 4)
+    line, end_line, column, end_column = positions
+    if line is None:
+        line = code.co_firstlineno
+    if end_line != line:
+        end_column = None
+    return Location(code.co_filename, line, column, end_column, code.co_name)
+
+
+def locations(node: Node) -> tuple[Location, ...]:
+    """Every place that made ``node``."""
+    return tuple(location_of(origin) for origin in node.origins)
+
+
+def caller_location() -> Location | None:
+    """The user's own place that is running now."""
+    origins = caller_origin()
+    return location_of(origins[0]) if origins else None
+
+
+@lru_cache(maxsize=1024)
+def _stores(code: CodeType) -> dict[int, str]:
+    """For each instruction whose result goes straight into a variable: the variable's name."""
+    names: dict[int, str] = {}
+    previous: dis.Instruction | None = None
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("CACHE", "EXTENDED_ARG"):
+            continue
+        if previous is not None and instruction.opname in _STORES:
+            names[previous.offset] = str(instruction.argval)
+        previous = instruction
+    return names
+
+
+def variable_name(node: Node) -> str:
+    """The variable to which the user assigned this very result; ``""`` if there is none.
+
+    The cotangent of what the user called ``z`` is called ``z_ct``, its tangent ``z_t``.
+    """
+    for code, offset, role in node.origins:
+        if role != "d":
+            name = _stores(code).get(offset)
+            if name is not None:
+                return f"{name}_{role}" if role else name
+    return ""

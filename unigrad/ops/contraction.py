@@ -1,0 +1,285 @@
+"""Sums of products: ``matmul``, ``tensordot``, ``einsum`` (path by opt_einsum), and transposition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unigrad.errors import ArgumentError, ShapeError
+from unigrad.ir.dims import Dim
+from unigrad.ir.nodes import Node, tensor
+from unigrad.ir.types import TensorType, broadcast_shapes
+from unigrad.ops.families import normalise_axis, operation
+from unigrad.ops.shape import broadcast_to, expand_dims, iota, permute_dims, unbroadcast
+from unigrad.ops.spec import Array, composite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["einsum", "matmul", "matrix_transpose", "tensordot"]
+
+
+def _infer_matmul(operands: tuple[Node, ...]) -> TensorType:
+    x, y = (tensor(operand) for operand in operands)
+    if x.ndim == 0 or y.ndim == 0:
+        raise ShapeError("takes vectors and matrices, not scalars; use *")
+    inner_x, inner_y = x.shape[-1], y.shape[-2] if y.ndim > 1 else y.shape[0]
+    if inner_x != inner_y:
+        raise ShapeError(f"shapes {x.shape} and {y.shape} do not fit: {inner_x} and {inner_y} differ")
+    shape = broadcast_shapes((x.shape[:-2], y.shape[:-2]))
+    rows = x.shape[-2:-1] if x.ndim > 1 else ()
+    columns = y.shape[-1:] if y.ndim > 1 else ()
+    return TensorType(x.dtype, (*shape, *rows, *columns))
+
+
+@operation(_infer_matmul, kinds="numeric", infix="@")
+def matmul(x: Array, y: Array, /) -> Any:
+    """Matrix product of the last two axes; a vector counts as a row on the left, a column right."""
+    return np.matmul(x, y)
+
+
+@matmul.vjp
+def _(g: Node, out: Node, x: Node, y: Node) -> tuple[Any, ...]:
+    del out
+    if x.ndim == 1 and y.ndim == 1:
+        return g * y, g * x
+    if y.ndim == 1:
+        return expand_dims(g, axis=-1) * y, _from_vector(matrix_transpose(x), g, y)
+    if x.ndim == 1:
+        return _from_vector(y, g, x), expand_dims(x, axis=-1) * expand_dims(g, axis=-2)
+    return (
+        unbroadcast(matmul(g, matrix_transpose(y)), x.shape),
+        unbroadcast(matmul(matrix_transpose(x), g), y.shape),
+    )
+
+
+def _from_vector(matrix: Any, g: Node, vector: Node) -> Any:
+    """``matrix @ g``, summed over a batch along which ``vector`` was repeated."""
+    if g.ndim == 1:
+        return matmul(matrix, g)
+    product_ = matmul(matrix, expand_dims(g, axis=-1))
+    from unigrad.ops.shape import squeeze  # noqa: PLC0415
+
+    return unbroadcast(squeeze(product_, axis=-1), vector.shape)
+
+
+@composite
+def matrix_transpose(x: Array, /) -> Any:
+    """The last two axes of ``x`` exchanged."""
+    if x.ndim < 2:  # noqa: PLR2004
+        raise ShapeError(f"matrix_transpose: takes two axes or more, got shape {x.shape}")
+    return permute_dims(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+# -- tensordot -------------------------------------------------------------------------------------
+
+
+def _normalise_tensordot(operands: tuple[Node, ...], axes: Any) -> tuple[Any, ...]:
+    x, y = operands
+    if isinstance(axes, int) and not isinstance(axes, bool):
+        if not 0 <= axes <= min(x.ndim, y.ndim):
+            raise ShapeError(f"axes={axes} sums over more axes than there are")
+        return (tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))),
+    if not isinstance(axes, tuple) or len(axes) != 2:  # noqa: PLR2004
+        raise ArgumentError(f"axes is an int or a pair of sequences, got {axes!r}")
+    left, right = (one if isinstance(one, tuple) else (one,) for one in axes)
+    return (
+        (
+            tuple(normalise_axis(axis, x.ndim) for axis in left),
+            tuple(normalise_axis(axis, y.ndim) for axis in right),
+        ),
+    )
+
+
+def _infer_tensordot(operands: tuple[Node, ...], axes: Any) -> TensorType:
+    x, y = (tensor(operand) for operand in operands)
+    left, right = axes
+    if len(left) != len(right) or any(x.shape[i] != y.shape[j] for i, j in zip(left, right, strict=True)):
+        raise ShapeError(f"axes {left} of {x.shape} and {right} of {y.shape} do not fit")
+    kept = [size for axis, size in enumerate(x.shape) if axis not in left]
+    kept += [size for axis, size in enumerate(y.shape) if axis not in right]
+    return TensorType(x.dtype, tuple(kept))
+
+
+@operation(_infer_tensordot, kinds="numeric", normalise=_normalise_tensordot)
+def tensordot(x: Array, y: Array, /, *, axes: Any = 2) -> Any:
+    """Sum of products over pairs of axes: an int (the last of ``x``, the first of ``y``) or pairs."""
+    return np.tensordot(x, y, axes=axes)
+
+
+@tensordot.vjp
+def _(g: Node, out: Node, x: Node, y: Node, *, axes: Any) -> tuple[Any, ...]:
+    del out
+    left, right = axes
+    free_x = [axis for axis in range(x.ndim) if axis not in left]
+    free_y = [axis for axis in range(y.ndim) if axis not in right]
+    g_x, g_y = tuple(range(len(free_x))), tuple(range(len(free_x), g.ndim))
+    # The remaining axes of the other operand come out in their own order: put each in its place.
+    x_ct = tensordot(g, y, axes=(g_y, tuple(free_y)))
+    y_ct = tensordot(x, g, axes=(tuple(free_x), g_x))
+    order_x = [*free_x, *(left[right.index(axis)] for axis in sorted(right))]
+    order_y = [*(right[left.index(axis)] for axis in sorted(left)), *free_y]
+    return _in_order(x_ct, order_x), _in_order(y_ct, order_y)
+
+
+def _in_order(x: Any, axes: Sequence[int]) -> Any:
+    """``x``, whose i-th axis belongs at place ``axes[i]``, with its axes in place."""
+    order = tuple(sorted(range(len(axes)), key=lambda i: axes[i]))
+    return x if order == tuple(range(len(axes))) else permute_dims(x, order)
+
+
+# -- einsum ----------------------------------------------------------------------------------------
+
+
+def _split(subscripts: str) -> tuple[list[str], str]:
+    inputs, _, output = subscripts.partition("->")
+    return inputs.split(","), output
+
+
+def _infer_einsum(operands: tuple[Node, ...], subscripts: str) -> TensorType:
+    inputs, output = _split(subscripts)
+    sizes: dict[str, Any] = {}
+    for labels, operand in zip(inputs, operands, strict=True):
+        if len(labels) != operand.ndim:
+            raise ShapeError(f"{labels!r} has {len(labels)} labels for {operand.ndim} axes")
+        for label, size in zip(labels, operand.shape, strict=True):
+            if sizes.setdefault(label, size) != size:
+                raise ShapeError(f"the label {label!r} stands for sizes {sizes[label]} and {size}")
+    return TensorType(tensor(operands[0]).dtype, tuple(sizes[label] for label in output))
+
+
+@operation(_infer_einsum, kinds="numeric", public=False)
+def contract(arrays: Sequence[Array], subscripts: str) -> Any:
+    """``einsum`` of one or two operands, with explicit output and no ellipsis."""
+    return np.einsum(subscripts, *arrays)
+
+
+@contract.vjp
+def _(g: Node, out: Node, *arrays: Node, subscripts: str) -> tuple[Any, ...]:
+    del out
+    inputs, output = _split(subscripts)
+    cotangents: list[Any] = []
+    for position, array in enumerate(arrays):
+        others = [(inputs[i], other) for i, other in enumerate(arrays) if i != position]
+        cotangents.append(_einsum_cotangent(g, output, others, inputs[position], array))
+    return tuple(cotangents)
+
+
+def _einsum_cotangent(
+    g: Node, output: str, others: list[tuple[str, Node]], labels: str, array: Node
+) -> Any:
+    """The cotangent of the operand with ``labels``: repeated ones on the diagonal, missing ones spread."""
+    unique = "".join(dict.fromkeys(labels))
+    known = set(output).union(*(set(other) for other, _ in others))
+    present = "".join(label for label in unique if label in known)
+    terms = [output, *(other for other, _ in others)]
+    result = contract([g, *(node for _, node in others)], f"{','.join(terms)}->{present}")
+    sizes = dict(zip(labels, array.shape, strict=True))
+    if present != unique:
+        missing = tuple(i for i, label in enumerate(unique) if label not in known)
+        result = broadcast_to(expand_dims(result, axis=missing), tuple(sizes[c] for c in unique))
+    if unique == labels:
+        return result
+    return _on_diagonals(result, unique, labels, sizes)
+
+
+def _on_diagonals(result: Any, unique: str, labels: str, sizes: dict[str, Any]) -> Any:
+    """Zeros but where equal labels have equal indices."""
+    from unigrad.ops.elementwise import equal, logical_and, where  # noqa: PLC0415
+
+    shape = tuple(sizes[label] for label in labels)
+    first = tuple(labels.index(label) for label in unique)
+    order = sorted(range(len(unique)), key=lambda i: first[i])
+    result = permute_dims(result, tuple(order))
+    new = tuple(i for i in range(len(labels)) if i not in first)
+    result = broadcast_to(expand_dims(result, axis=new), shape)
+    inside: Any = None
+    for place, label in enumerate(labels):
+        if place not in first:
+            same = equal(iota(shape, place, "int64"), iota(shape, labels.index(label), "int64"))
+            inside = same if inside is None else logical_and(inside, same)
+    return where(inside, result, 0)
+
+
+def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
+    """Subscripts with an explicit output and letters in place of ellipses."""
+    text = subscripts.replace(" ", "")
+    left, arrow, output = text.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(ndims):
+        raise ArgumentError(f"einsum: {subscripts!r} names {len(inputs)} operands, got {len(ndims)}")
+    if not all(c.isalpha() or c in ",.->" for c in text):
+        raise ArgumentError(f"einsum: {subscripts!r} is not of the form 'ij,jk->ik'")
+    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text]
+    longest = 0
+    spans: list[int] = []
+    for labels, ndim in zip(inputs, ndims, strict=True):
+        span = ndim - len(labels.replace("...", "")) if "..." in labels else 0
+        if span < 0:
+            raise ShapeError(f"einsum: {labels!r} names more axes than the {ndim} there are")
+        spans.append(span)
+        longest = max(longest, span)
+    batch = "".join(free[:longest])
+    inputs = [
+        labels.replace("...", batch[longest - span :]) if "..." in labels else labels
+        for labels, span in zip(inputs, spans, strict=True)
+    ]
+    if arrow:
+        output = output.replace("...", batch)
+    else:
+        joined = "".join(inputs)
+        output = batch + "".join(
+            c for c in sorted(set(joined)) if joined.count(c) == 1 and c not in batch
+        )
+    if len(set(output)) != len(output) or not set(output) <= set("".join(inputs)):
+        raise ArgumentError(f"einsum: the output {output!r} does not follow from {','.join(inputs)!r}")
+    return inputs, output
+
+
+
+
+@composite
+def einsum_of(arrays: Sequence[Array], subscripts: str) -> Any:
+    """The body of ``einsum``: pairwise contractions along the path that opt_einsum finds."""
+    inputs, output = _explicit(subscripts, [array.ndim for array in arrays])
+    nodes = list(arrays)
+    if len(nodes) > 2:  # noqa: PLR2004
+        import opt_einsum  # noqa: PLC0415  (only a product of three or more has a path)
+
+        # A named dimension counts as 64 elements: the path only weighs costs.
+        shapes = [tuple(64 if isinstance(s, Dim) else s for s in node.shape) for node in nodes]
+        path, _ = opt_einsum.contract_path(
+            f"{','.join(inputs)}->{output}", *shapes, shapes=True
+        )
+        for pair in path[:-1]:
+            chosen = sorted(pair, reverse=True)
+            taken = [(inputs.pop(i), nodes.pop(i)) for i in chosen]
+            needed = set(output).union(*(set(labels) for labels in inputs))
+            labels = "".join(
+                dict.fromkeys(c for names, _ in taken for c in names if c in needed)
+            )
+            nodes.append(contract([n for _, n in taken], f"{','.join(n for n, _ in taken)}->{labels}"))
+            inputs.append(labels)
+    return contract(nodes, f"{','.join(inputs)}->{output}")
+
+
+def einsum(subscripts: str, /, *operands: Array) -> Array:
+    """Sum of products in Einstein's notation, ``'ij,jk->ik'``; ellipses and repeated labels allowed.
+
+    Three or more operands are contracted pairwise, along the path that opt_einsum finds.
+
+    Raises:
+        ArgumentError: if the subscripts do not fit the number of operands.
+        ShapeError: if a label stands for different sizes.
+
+    Example:
+        >>> import numpy as np, unigrad as ug
+        >>> ug.einsum("ii->", np.eye(3))
+        np.float64(3.0)
+    """
+    if not isinstance(subscripts, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"einsum: subscripts are a string, got {type(subscripts).__name__}")
+    return einsum_of(operands, subscripts)
+
+

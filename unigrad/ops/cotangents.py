@@ -1,0 +1,176 @@
+"""Products and sums of cotangents: where the promise about ``where`` is kept.
+
+The branch that a ``where`` does not select contributes exactly 0, even where its derivative is
+infinite or NaN. A cotangent that is a selection therefore stays a selection: what multiplies it is
+moved inside (``where(c, g, 0) * d`` becomes ``where(c, g * d, 0)``), and for a cotangent that came
+through sums, broadcasts and moves the mask is found again as its *support*. Only here is a product
+known to be cotangent times derivative; the user's own products are left alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unigrad.ir.nodes import CONSTANT, Node, tensor
+from unigrad.ops import elementwise, reduction, shape
+from unigrad.ops.elementwise import logical_not, logical_or, where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["accumulate", "scale", "support"]
+
+
+def constant_number(node: Any) -> float | None:
+    """The value of a node that is one number everywhere, else ``None``."""
+    if node.__class__ is not Node:
+        return node if isinstance(node, (int, float)) else None
+    while node.op is shape.broadcast_to:
+        node = node.operands[0]
+    if node.op is CONSTANT and tensor(node).ndim == 0:
+        return node.params[0].item()
+    return None
+
+
+def _is_zero(node: Any) -> bool:
+    return constant_number(node) == 0
+
+
+def scale(cotangent: Any, factor: Any) -> Any:
+    """``cotangent * factor``, as a selection wherever one of the two is a selection.
+
+    Returns ``None`` for a factor of exactly 0.
+    """
+    number = constant_number(factor)
+    if number is not None:
+        return _times_number(cotangent, number)
+    if factor.op is where:
+        condition, then, otherwise = factor.operands
+        if constant_number(then) is not None or constant_number(otherwise) is not None:
+            return _where(condition, scale(cotangent, then), scale(cotangent, otherwise))
+    if cotangent.op is where:
+        condition, then, otherwise = cotangent.operands
+        if _is_zero(otherwise):
+            return _where(condition, scale(then, factor), None)
+        if _is_zero(then):
+            return _where(condition, None, scale(otherwise, factor))
+    mask = support(cotangent) if cotangent.scope.masking else None
+    if mask is not None:
+        return where(mask, _product(cotangent, factor), 0)
+    return _product(cotangent, factor)
+
+
+def _times_number(cotangent: Any, number: float) -> Any:
+    if number == 1:
+        return cotangent
+    if number == 0:
+        return None
+    if number == -1:
+        return -cotangent
+    return cotangent * number
+
+
+def _product(cotangent: Any, factor: Any) -> Any:
+    if factor.op is elementwise.divide and constant_number(factor.operands[0]) == 1:
+        return cotangent / factor.operands[1]
+    return cotangent * factor
+
+
+def _where(condition: Any, then: Any, otherwise: Any) -> Any:
+    if then is None and otherwise is None:
+        return None
+    return where(condition, 0 if then is None else then, 0 if otherwise is None else otherwise)
+
+
+def accumulate(a: Any, b: Any) -> Any:
+    """``a + b``; two selections on one condition are one selection."""
+    if a.op is where and b.op is where and a.operands[0] is b.operands[0]:
+        condition, a_then, a_otherwise = a.operands
+        _, b_then, b_otherwise = b.operands
+        if (_is_zero(a_otherwise) and _is_zero(b_otherwise)) or (_is_zero(a_then) and _is_zero(b_then)):
+            return where(condition, _plus(a_then, b_then), _plus(a_otherwise, b_otherwise))
+        if _is_zero(a_otherwise) and _is_zero(b_then):
+            return where(condition, a_then, b_otherwise)
+        if _is_zero(a_then) and _is_zero(b_otherwise):
+            return where(condition, b_then, a_otherwise)
+    return a + b
+
+
+def _plus(a: Any, b: Any) -> Any:
+    if _is_zero(a):
+        return b
+    return a if _is_zero(b) else a + b
+
+
+# -- the support of a cotangent --------------------------------------------------------------------
+
+
+def _through(op: Callable[..., Any]) -> Callable[[Node, Node], Node]:
+    """The mask of a moved array is the moved mask."""
+
+    def move(node: Node, mask: Node) -> Node:
+        whole = shape.broadcast_to(mask, tensor(node.operands[0]).shape)
+        return op(whole, *node.params)
+
+    return move
+
+
+def _through_sum(node: Node, mask: Node) -> Node:
+    axis, keepdims = node.params
+    whole = shape.broadcast_to(mask, tensor(node.operands[0]).shape)
+    return reduction.any_(whole, axis=axis, keepdims=keepdims)
+
+
+_MOVES: dict[Any, Callable[[Node, Node], Node]] = {
+    elementwise.negative: lambda node, mask: mask,
+    elementwise.astype: lambda node, mask: mask,
+    elementwise.barrier: lambda node, mask: mask,
+    shape.broadcast_to: lambda node, mask: mask,
+    shape.reshape: _through(lambda mask, new: shape.reshape(mask, new)),
+    shape.permute_dims: _through(lambda mask, axes: shape.permute_dims(mask, axes)),
+    shape.expand_dims: _through(lambda mask, axis: shape.expand_dims(mask, axis=axis)),
+    shape.squeeze: _through(lambda mask, axis: shape.squeeze(mask, axis=axis)),
+    shape.flip: _through(lambda mask, axis: shape.flip(mask, axis=axis)),
+    shape.getitem: _through(lambda mask, key: shape.getitem(mask, key)),
+    shape.place_at: _through(lambda mask, key, new: shape.place_at(mask, key, new)),
+    reduction.sum_: _through_sum,
+}
+
+
+def support(cotangent: Node) -> Node | None:
+    """Where a cotangent can differ from 0: a boolean node, or ``None`` for everywhere.
+
+    Found from how the cotangent was made, once per node and without recursion.
+    """
+    known: dict[Node, Node | None] = cotangent.scope.supports
+    if cotangent in known:
+        return known[cotangent]
+    stack = [cotangent]
+    while stack:
+        node = stack[-1]
+        if node in known:
+            stack.pop()
+            continue
+        if node.op is where:
+            condition, then, otherwise = node.operands
+            known[node] = (
+                condition if _is_zero(otherwise) else logical_not(condition) if _is_zero(then) else None
+            )
+            continue
+        needed = node.operands if node.op is elementwise.add else node.operands[:1]
+        if node.op is not elementwise.add and node.op not in _MOVES:
+            known[node] = None
+            continue
+        waiting = [operand for operand in needed if operand not in known]
+        if waiting:
+            stack.extend(waiting)
+            continue
+        masks = [known[operand] for operand in needed]
+        if any(mask is None for mask in masks):
+            known[node] = None
+        elif node.op is elementwise.add:
+            first, second = masks
+            known[node] = first if first is second else logical_or(first, second)
+        else:
+            known[node] = _MOVES[node.op](node, masks[0])  # pyright: ignore[reportArgumentType]
+    return known[cotangent]

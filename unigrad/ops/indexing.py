@@ -1,0 +1,131 @@
+"""Indexing as the user writes it: ``x[...]`` with slices and integer arrays, and ``take``.
+
+Everything comes down to three linear ops: a basic index, a gather along one axis, and reshape.
+Negative indices wrap; a known index out of range raises, one known only when the function runs is
+clamped, since a compiled graph cannot raise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unigrad.errors import ArgumentError
+from unigrad.ir.dims import product
+from unigrad.ir.nodes import tensor
+from unigrad.ir.types import DTYPES, broadcast_shapes
+from unigrad.ops.elementwise import astype
+from unigrad.ops.families import normalise_axis
+from unigrad.ops.shape import (
+    broadcast_to,
+    dim_value,
+    getitem,
+    permute_dims,
+    reshape,
+    take_within,
+    wrapped_indices,
+)
+from unigrad.ops.spec import Array, composite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["PLACE", "index", "take"]
+
+
+class _Place:
+    """Stands in an index for the next integer array."""
+
+    def __repr__(self) -> str:
+        return "array"
+
+
+PLACE = _Place()
+
+
+@composite
+def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Any:
+    """Elements of ``x`` along ``axis`` at integer ``indices``.
+
+    Args:
+        x: an array.
+        indices: integers of any shape; negative ones count from the end.
+        axis: the axis to index; may be left out for one-dimensional ``x``.
+
+    Returns:
+        An array of shape ``x.shape[:axis] + indices.shape + x.shape[axis + 1:]``.
+
+    Raises:
+        IndexRangeError: if an index that is known while tracing is out of range.
+
+    Example:
+        >>> import numpy as np, unigrad as ug
+        >>> ug.take(np.array([10.0, 20.0, 30.0]), np.array([-1, 0]), axis=0)
+        array([30., 10.])
+    """
+    if axis is None:
+        if x.ndim != 1:
+            raise ArgumentError(f"take: axis is needed for an array with {x.ndim} axes")
+        axis = 0
+    axis = normalise_axis(axis, x.ndim)
+    if indices.dtype.kind not in ("int", "uint"):
+        raise ArgumentError(f"take: indices are integers, got {indices.type}")
+    return take_within(x, wrapped_indices(indices, x.shape[axis], axis), axis=axis)
+
+
+@composite
+def index(arrays: Sequence[Array], template: Any) -> Any:
+    """``x[template]`` with the integer arrays after the first of ``arrays`` in its places."""
+    x, *rest = arrays
+    if not rest:
+        return getitem(x, template)
+    return _index_with_arrays(x, rest, list(template))
+
+
+def _index_with_arrays(x: Any, arrays: Sequence[Any], entries: list[Any]) -> Any:
+    """Slices first, then the indexed axes together, as one gather."""
+    for array in arrays:
+        if array.dtype.kind == "bool":
+            raise ArgumentError(
+                "an index by a boolean array has a shape that depends on values; use ug.where"
+            )
+        if array.dtype.kind not in ("int", "uint"):
+            raise ArgumentError(f"an index array holds integers, got {array.type}")
+    # Beside arrays, an int is an array of no axes (NumPy's rule).
+    pending = list(arrays)
+    indices: list[Any] = []
+    basic: list[Any] = []
+    used = sum(1 for entry in entries if entry is not None and entry is not Ellipsis)
+    if Ellipsis not in entries:
+        entries.append(Ellipsis)
+    at = entries.index(Ellipsis)
+    entries[at : at + 1] = [slice(None)] * (x.ndim - used)
+    axes: list[int] = []
+    for entry in entries:
+        if entry is PLACE:
+            indices.append(pending.pop(0))
+        elif isinstance(entry, int):
+            indices.append(x.scope.constant(entry, DTYPES["int64"]))
+        else:
+            basic.append(entry)
+            continue
+        axes.append(len(basic))
+        basic.append(slice(None))
+    x = getitem(x, tuple(basic))
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    place = axes[0] if together else 0
+    rest = [axis for axis in range(x.ndim) if axis not in axes]
+    if not together or place != axes[0]:
+        x = permute_dims(x, (*rest[:place], *axes, *rest[place:]))
+    shape = broadcast_shapes([tensor(one).shape for one in indices])
+    flat: Any = None
+    for offset, one in enumerate(indices):
+        size = x.shape[place + offset]
+        wrapped = broadcast_to(astype(wrapped_indices(one, size, place + offset), "int64"), shape)
+        count = size if isinstance(size, int) else dim_value(size, "int64")
+        flat = wrapped if flat is None else flat * count + wrapped
+    sizes = x.shape
+    merged = product(sizes[place : place + len(axes)])
+    x = reshape(x, (*sizes[:place], merged, *sizes[place + len(axes) :]))
+    return take_within(x, flat, axis=place)
+
+

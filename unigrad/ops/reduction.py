@@ -1,0 +1,267 @@
+"""Reductions: the family supplies axes, shapes and dtypes; each op states its value and its vjp."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unigrad.ir.dims import product
+from unigrad.ir.nodes import Node, tensor
+from unigrad.ops.elementwise import (
+    astype,
+    equal,
+    exp,
+    multiply,
+    sqrt,
+    square,
+    where,
+)
+from unigrad.ops.families import axes_kept, reduction
+from unigrad.ops.shape import broadcast_to, concat, dim_value, expand_dims, getitem, iota, reshape
+from unigrad.ops.spec import Array, Axes
+
+if TYPE_CHECKING:
+    from unigrad.ir.dims import Size
+
+__all__ = [
+    "all_", "any_", "argmax", "argmin", "logsumexp", "max_", "mean", "min_", "prod", "std", "sum_", "var",
+]  # fmt: skip
+
+
+def restore(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:  # noqa: FBT001
+    """A reduced array with its axes back as axes of size 1, so that it broadcasts against ``x``."""
+    return reduced if keepdims else reshape(reduced, axes_kept(x.shape, axis))
+
+
+def spread(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:  # noqa: FBT001
+    """A reduced array repeated along the reduced axes, in the shape of ``x``."""
+    return broadcast_to(restore(reduced, x, axis, keepdims), x.shape)
+
+
+def count(x: Node, axis: tuple[int, ...]) -> Any:
+    """How many elements each result was made from: a number, or a node for named dimensions."""
+    size: Size = product(x.shape[one] for one in axis)
+    return float(size) if isinstance(size, int) else dim_value(size, x.dtype)
+
+
+@reduction(kinds="any", result="sum")
+def sum_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Sum over ``axis`` (all axes by default); small integers and booleans are summed in 64 bits."""
+    return np.sum(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+@sum_.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
+    del out
+    return spread(g, x, axis, keepdims)
+
+
+@reduction(kinds="floating")
+def mean(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Arithmetic mean over ``axis``; of integers, a float."""
+    return np.mean(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+@mean.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
+    del out
+    return spread(g / count(x, axis), x, axis, keepdims)
+
+
+@mean.lower
+def _(x: Node, *, axis: Any, keepdims: bool) -> Node:
+    return sum_(x, axis=axis, keepdims=keepdims) / count(x, axis)
+
+
+@reduction(kinds="any", result="sum")
+def prod(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Product over ``axis``; its derivative is the product of the other factors, exact at zeros."""
+    return np.prod(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+@prod.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
+    del out
+    return spread(g, x, axis, keepdims) * _product_of_others(x, axis)
+
+
+def _product_of_others(x: Node, axes: tuple[int, ...]) -> Any:
+    """For each element the product of all others along ``axes``, without a division.
+
+    The product is taken as a balanced tree of multiplications; what multiplies an element is then
+    handed down the tree. Linear in the number of elements, and the second derivative, which a
+    division by ``x`` gets wrong at zeros, is right.
+    """
+    if not axes:
+        return 1
+    if len(axes) > 1:
+        *outer, last = axes
+        inner = prod(x, axis=last, keepdims=True)
+        return _product_of_others(x, (last,)) * _product_of_others(inner, tuple(outer))
+    (axis,) = axes
+    size = x.shape[axis]
+    if not isinstance(size, int):
+        # Not knowing how deep the tree would be: one row of factors for each element left out.
+        shape = (*x.shape[: axis + 1], size, *x.shape[axis + 1 :])
+        left_out = equal(iota(shape, axis, "int64"), iota(shape, axis + 1, "int64"))
+        return prod(where(left_out, 1, expand_dims(x, axis=axis)), axis=axis + 1)
+    levels = [x]
+    while (size := tensor(levels[-1]).shape[axis]) > 1:  # pyright: ignore[reportOperatorIssue]
+        low, high, rest = _halves(levels[-1], axis, size)  # pyright: ignore[reportArgumentType]
+        product_ = multiply(low, high)
+        levels.append(product_ if rest is None else concat([product_, rest], axis=axis))
+    others: Any = None
+    for level in reversed(levels[:-1]):
+        half = level.shape[axis] // 2  # pyright: ignore
+        low, high, rest = _halves(level, axis, level.shape[axis])  # pyright: ignore
+        if others is None:
+            parts = [high, low]
+        else:
+            above = _cut(others, axis, 0, half)
+            parts = [above * high, above * low]
+            if rest is not None:
+                parts.append(_cut(others, axis, half, half + 1))
+        others = concat(parts, axis=axis)
+    return 1 if others is None else others
+
+
+def _cut(x: Any, axis: int, start: int, stop: int) -> Any:
+    return getitem(x, (*(slice(None),) * axis, slice(start, stop)))
+
+
+def _halves(x: Any, axis: int, size: int) -> tuple[Any, Any, Any]:
+    half = size // 2
+    rest = _cut(x, axis, 2 * half, size) if size % 2 else None
+    return _cut(x, axis, 0, half), _cut(x, axis, half, 2 * half), rest
+
+
+def _extremum_vjp(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
+    """Ties share equally; where the result is NaN nothing equals it, and 0/0 is NaN everywhere."""
+    hits = astype(equal(x, restore(out, x, axis, keepdims)), x.dtype)
+    return restore(g, x, axis, keepdims) * (hits / sum_(hits, axis=axis, keepdims=True))
+
+
+@reduction(kinds="real", empty=False)
+def max_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Largest element over ``axis``; ties share the cotangent equally, NaN poisons it."""
+    return np.max(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+@reduction(kinds="real", empty=False)
+def min_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Smallest element over ``axis``; ties share the cotangent equally, NaN poisons it."""
+    return np.min(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+max_.vjp(_extremum_vjp)
+min_.vjp(_extremum_vjp)
+
+
+def _centred(x: Node, axis: tuple[int, ...]) -> Any:
+    return x - mean(x, axis=axis, keepdims=True)
+
+
+def _freedom(x: Node, axis: tuple[int, ...], correction: float) -> Any:
+    return count(x, axis) - float(correction)
+
+
+@reduction(kinds="real floating")
+def var(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
+    """Variance over ``axis``: squared deviations over ``n - correction``."""
+    return np.var(x, axis=axis, keepdims=keepdims, ddof=correction)  # pyright: ignore
+
+
+@var.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
+    del out
+    scaled = restore(g, x, axis, keepdims) * (2.0 / _freedom(x, axis, correction))
+    return scaled * _centred(x, axis)
+
+
+@var.lower
+def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
+    squares = sum_(square(_centred(x, axis)), axis=axis, keepdims=keepdims)
+    return squares / _freedom(x, axis, correction)
+
+
+@reduction(kinds="real floating")
+def std(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
+    """Standard deviation over ``axis``; its gradient at 0 is 0."""
+    return np.std(x, axis=axis, keepdims=keepdims, ddof=correction)  # pyright: ignore
+
+
+@std.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
+    deviation = restore(out, x, axis, keepdims)
+    centred = _centred(x, axis)
+    unit = where(equal(deviation, 0), 0, centred / (deviation * _freedom(x, axis, correction)))
+    return restore(g, x, axis, keepdims) * unit
+
+
+@std.lower
+def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
+    return sqrt(var(x, axis=axis, keepdims=keepdims, correction=correction))
+
+
+@reduction(kinds="floating")
+def logsumexp(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """``log(sum(exp(x)))`` over ``axis`` without overflow.
+
+    Its derivative is the softmax, and the limit of it at infinities: equal ones share equally.
+    """
+    from scipy import special  # noqa: PLC0415
+
+    return special.logsumexp(x, axis=axis, keepdims=keepdims)
+
+
+@logsumexp.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
+    total = restore(out, x, axis, keepdims)
+    # The total of the shares is 1 but where infinities share; there it counts them.
+    shares = exp(where(equal(x, total), 0, x - total))
+    return restore(g, x, axis, keepdims) * (shares / sum_(shares, axis=axis, keepdims=True))
+
+
+@logsumexp.lower
+def _(x: Node, *, axis: Any, keepdims: bool) -> Any:
+    from unigrad.ops.elementwise import isfinite, log, stop_gradient  # noqa: PLC0415
+
+    peak = max_(x, axis=axis, keepdims=True)
+    peak = stop_gradient(where(isfinite(peak), peak, 0))
+    total = log(sum_(exp(x - peak), axis=axis, keepdims=True)) + peak
+    return total if keepdims else reshape(total, tensor_shape_without(x, axis))
+
+
+def tensor_shape_without(x: Node, axis: tuple[int, ...]) -> tuple[Any, ...]:
+    """The shape of ``x`` without ``axis``."""
+    return tuple(size for position, size in enumerate(x.shape) if position not in axis)
+
+
+@reduction(kinds="any", result="bool")
+def any_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Whether an element is true (not zero) over ``axis``."""
+    return np.any(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+@reduction(kinds="any", result="bool")
+def all_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Whether every element is true (not zero) over ``axis``."""
+    return np.all(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+@reduction(kinds="real", result="int64", empty=False)
+def argmax(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index of the largest element over one axis (of all elements, by default); the first NaN."""
+    return np.argmax(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+@reduction(kinds="real", result="int64", empty=False)
+def argmin(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index of the smallest element over one axis (of all elements, by default); the first NaN."""
+    return np.argmin(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+
+
+# Their results are counts and truths: constant for derivatives.
+for _op in (any_, all_, argmax, argmin):
+    _op.constant = True

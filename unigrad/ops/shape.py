@@ -1,0 +1,485 @@
+"""Structural ops: they move, repeat or pick elements, and are linear in what they move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from unigrad.errors import ArgumentError, IndexRangeError, ShapeError
+from unigrad.ir.dims import Dim, exact_quotient, product
+from unigrad.ir.nodes import CONSTANT, Node, Scope, tensor
+from unigrad.ir.types import DTYPES, Shape, TensorType, as_dtype, broadcast_shapes
+from unigrad.ops.elementwise import where
+from unigrad.ops.families import normalise_axes, normalise_axis, operation
+from unigrad.ops.spec import Array, Op, as_node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from unigrad.ir.dims import Size
+
+# -- shapes ----------------------------------------------------------------------------------------
+
+
+def as_shape(shape: Any) -> tuple[Any, ...]:
+    sizes: tuple[Any, ...] = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer, Dim)):
+            raise ArgumentError(f"a shape is a tuple of ints and named dimensions, got {shape!r}")
+    return tuple(size if isinstance(size, Dim) else int(size) for size in sizes)
+
+
+def _normalise_reshape(operands: tuple[Node, ...], shape: Any) -> tuple[Any, ...]:
+    new = as_shape(shape)
+    total = operands[0].type.size  # pyright: ignore
+    if new.count(-1) > 1:
+        raise ShapeError(f"one size may be -1, got {new}")
+    if -1 in new:
+        known = product(size for size in new if size != -1)
+        missing = None if known == 0 else exact_quotient(total, known)
+        if missing is None:
+            raise ShapeError(f"{total} elements do not fill the shape {new}")
+        new = tuple(missing if size == -1 else size for size in new)
+    if product(new) is not total and product(new) != total:
+        raise ShapeError(f"cannot reshape {total} elements to {new}, which has {product(new)}")
+    return (new,)
+
+
+@operation(
+    lambda operands, shape: tensor(operands[0]).with_shape(shape),
+    normalise=_normalise_reshape, promote=False,
+)  # fmt: skip
+def reshape(x: Array, /, shape: Any) -> Any:
+    """The same elements in C order in another shape; one size may be -1."""
+    return np.reshape(x, shape)
+
+
+@reshape.vjp
+def _(g: Node, out: Node, x: Node, *, shape: Any) -> Node:
+    del out, shape
+    return reshape(g, x.shape)
+
+
+def _normalise_permutation(operands: tuple[Node, ...], axes: Any) -> tuple[Any, ...]:
+    ndim = operands[0].ndim
+    order = tuple(normalise_axis(axis, ndim) for axis in axes)
+    if sorted(order) != list(range(ndim)):
+        raise ShapeError(f"{tuple(axes)} is no permutation of the {ndim} axes")
+    return (order,)
+
+
+@operation(
+    lambda operands, axes: tensor(operands[0]).with_shape(
+        tuple(tensor(operands[0]).shape[axis] for axis in axes)
+    ),
+    normalise=_normalise_permutation, promote=False,
+)  # fmt: skip
+def permute_dims(x: Array, /, axes: Any) -> Any:
+    """The axes of ``x`` in another order."""
+    return np.transpose(x, axes)
+
+
+@permute_dims.vjp
+def _(g: Node, out: Node, x: Node, *, axes: tuple[int, ...]) -> Node:
+    del out, x
+    return permute_dims(g, tuple(sorted(range(len(axes)), key=axes.__getitem__)))
+
+
+def _normalise_broadcast(operands: tuple[Node, ...], shape: Any) -> tuple[Any, ...]:
+    new = as_shape(shape)
+    have = operands[0].shape
+    if broadcast_shapes((have, new)) != new:
+        raise ShapeError(f"the shape {have} does not broadcast to {new}")
+    return (new,)
+
+
+@operation(
+    lambda operands, shape: tensor(operands[0]).with_shape(shape),
+    normalise=_normalise_broadcast, promote=False,
+)  # fmt: skip
+def broadcast_to(x: Array, /, shape: Any) -> Any:
+    """``x`` repeated to ``shape`` along missing axes and axes of size 1."""
+    return np.broadcast_to(x, shape)
+
+
+@broadcast_to.vjp
+def _(g: Node, out: Node, x: Node, *, shape: Any) -> Node:
+    del out, shape
+    return unbroadcast(g, x.shape)
+
+
+def unbroadcast(g: Node, shape: Shape) -> Node:
+    """Sum ``g`` over every axis along which an array of ``shape`` was repeated."""
+    have = g.shape
+    if have == shape:
+        return g
+    from unigrad.ops.reduction import sum_  # noqa: PLC0415  (reductions are built on shapes)
+
+    extra = len(have) - len(shape)
+    stretched = tuple(
+        extra + axis
+        for axis, size in enumerate(shape)
+        if size == 1 and have[extra + axis] != 1
+    )
+    g = sum_(g, axis=(*range(extra), *stretched))
+    return g if g.shape == shape else reshape(g, shape)
+
+
+def _normalise_new_axes(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...]:
+    count = len(axis) if isinstance(axis, tuple) else 1
+    return (normalise_axes(axis, operands[0].ndim + count),)
+
+
+def _infer_expand(operands: tuple[Node, ...], axis: tuple[int, ...]) -> TensorType:
+    type_ = tensor(operands[0])
+    sizes = iter(type_.shape)
+    ndim = type_.ndim + len(axis)
+    return type_.with_shape(tuple(1 if one in axis else next(sizes) for one in range(ndim)))
+
+
+@operation(_infer_expand, normalise=_normalise_new_axes, promote=False)
+def expand_dims(x: Array, /, *, axis: Any = 0) -> Any:
+    """``x`` with new axes of size 1, which have the places ``axis`` in the result."""
+    return np.expand_dims(x, axis)
+
+
+@expand_dims.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any) -> Node:
+    del out, x
+    return squeeze(g, axis=axis)
+
+
+def _infer_squeeze(operands: tuple[Node, ...], axis: tuple[int, ...]) -> TensorType:
+    type_ = tensor(operands[0])
+    for one in axis:
+        if type_.shape[one] != 1:
+            raise ShapeError(f"axis {one} has size {type_.shape[one]}, not 1")
+    return type_.with_shape(tuple(s for one, s in enumerate(type_.shape) if one not in axis))
+
+
+@operation(
+    _infer_squeeze,
+    normalise=lambda operands, axis: (
+        tuple(one for one, size in enumerate(operands[0].shape) if size == 1)
+        if axis is None
+        else normalise_axes(axis, operands[0].ndim),
+    ),
+    promote=False,
+)
+def squeeze(x: Array, /, *, axis: Any = None) -> Any:
+    """``x`` without the axes ``axis``, each of which has size 1 (every such axis by default)."""
+    return np.squeeze(x, axis)
+
+
+@squeeze.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any) -> Node:
+    del out, x
+    return expand_dims(g, axis=axis)
+
+
+@operation(
+    lambda operands, axis: tensor(operands[0]),
+    normalise=lambda operands, axis: (normalise_axes(axis, operands[0].ndim),),
+    promote=False,
+)
+def flip(x: Array, /, *, axis: Any = None) -> Any:
+    """``x`` in reverse order along ``axis`` (all axes by default)."""
+    return np.flip(x, axis)
+
+
+@flip.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any) -> Node:
+    del out, x
+    return flip(g, axis=axis)
+
+
+@operation(
+    lambda operands, weak: TensorType(
+        tensor(operands[0]).dtype, tensor(operands[0]).shape, weak=weak
+    ),
+    promote=False, public=False,
+)  # fmt: skip
+def reweigh(x: Array, weak: bool) -> Any:  # noqa: FBT001
+    """``x`` itself, as a Python number's value (weak) or as an array's."""
+    return x
+
+
+reweigh.formulas = (lambda out, x: 1,)
+
+# -- joining ---------------------------------------------------------------------------------------
+
+
+def _infer_concat(operands: tuple[Node, ...], axis: int) -> TensorType:
+    types = [tensor(operand) for operand in operands]
+    first = types[0]
+    total: Size = 0
+    for type_ in types:
+        rest = type_.shape[:axis] + type_.shape[axis + 1 :]
+        if type_.ndim != first.ndim or rest != first.shape[:axis] + first.shape[axis + 1 :]:
+            raise ShapeError(f"sizes differ on an axis other than {axis}")
+        total = total + type_.shape[axis]
+    return TensorType(first.dtype, (*first.shape[:axis], total, *first.shape[axis + 1 :]))
+
+
+@operation(
+    _infer_concat,
+    normalise=lambda operands, axis: (normalise_axis(axis, operands[0].ndim),),
+)
+def concat(arrays: Sequence[Array], /, *, axis: int = 0) -> Any:
+    """Arrays joined along an existing axis; their other sizes are equal."""
+    return np.concatenate(arrays, axis=axis)
+
+
+@concat.vjp
+def _(g: Node, out: Node, *arrays: Node, axis: int) -> tuple[Node, ...]:
+    del out
+    parts: list[Node] = []
+    start: Size = 0
+    for array in arrays:
+        stop = start + array.shape[axis]
+        parts.append(getitem(g, (*(slice(None),) * axis, slice(start, stop))))
+        start = stop
+    return tuple(parts)
+
+
+def _infer_stack(operands: tuple[Node, ...], axis: int) -> TensorType:
+    types = [tensor(operand) for operand in operands]
+    if any(type_.shape != types[0].shape for type_ in types):
+        raise ShapeError("stacked arrays have one shape")
+    shape = types[0].shape
+    return TensorType(types[0].dtype, (*shape[:axis], len(types), *shape[axis:]))
+
+
+@operation(
+    _infer_stack,
+    normalise=lambda operands, axis: (normalise_axis(axis, operands[0].ndim + 1),),
+)
+def stack(arrays: Sequence[Array], /, *, axis: int = 0) -> Any:
+    """Arrays of one shape joined along a new axis."""
+    return np.stack(arrays, axis=axis)
+
+
+@stack.vjp
+def _(g: Node, out: Node, *arrays: Node, axis: int) -> tuple[Node, ...]:
+    del out
+    return tuple(
+        getitem(g, (*(slice(None),) * axis, position)) for position in range(len(arrays))
+    )
+
+
+# -- creation --------------------------------------------------------------------------------------
+
+
+@operation(
+    lambda operands, size, dtype: TensorType(dtype),
+    normalise=lambda operands, size, dtype: (size, as_dtype(dtype)),
+    public=False,
+)
+def dim_value(size: Any, dtype: Any) -> Any:
+    """The size of a named dimension, as a number to compute with."""
+    return np.asarray(size, as_dtype(dtype).numpy)
+
+
+@operation(
+    lambda operands, shape, axis, dtype: TensorType(dtype, shape),
+    normalise=lambda operands, shape, axis, dtype: (as_shape(shape), axis, as_dtype(dtype)),
+    public=False,
+)
+def iota(shape: Any, axis: int, dtype: Any) -> Any:
+    """The index along ``axis`` of each element of an array of ``shape``."""
+    count = np.arange(shape[axis], dtype=as_dtype(dtype).numpy)
+    return np.broadcast_to(count.reshape([-1 if a == axis else 1 for a in range(len(shape))]), shape)
+
+
+dim_value.constant = iota.constant = True
+
+# -- indexing --------------------------------------------------------------------------------------
+#
+# A basic index is a tuple with one entry per axis of the operand, besides `None` for a new axis: an
+# int, or a slice as (start, stop, step) with its sizes resolved. It is a parameter.
+
+
+def _infer_getitem(operands: tuple[Node, ...], key: tuple[Any, ...]) -> TensorType:
+    type_ = tensor(operands[0])
+    return type_.with_shape(_indexed_shape(key))
+
+
+def _indexed_shape(key: tuple[Any, ...]) -> Shape:
+    shape: list[Any] = []
+    for entry in key:
+        if entry is None:
+            shape.append(1)
+        elif isinstance(entry, tuple):
+            start, stop, step = cast("tuple[Any, Any, int]", entry)
+            shape.append(_slice_length(start, stop, step))
+    return tuple(shape)
+
+
+def _slice_length(start: Any, stop: Any, step: int) -> Any:
+    if step == 1:
+        length = stop - start
+        return length if isinstance(length, Dim) else max(length, 0)
+    return len(range(start, -1 if stop is None else stop, step))
+
+
+def normalise_key(shape: Shape, key: Any) -> tuple[Any, ...]:
+    """A basic index in its one form; raises ``IndexRangeError`` or ``ArgumentError``."""
+    entries: list[Any] = list(key) if isinstance(key, tuple) else [key]
+    if entries.count(Ellipsis) > 1:
+        raise ArgumentError("an index has one ellipsis at the most")
+    used = sum(1 for entry in entries if entry is not None and entry is not Ellipsis)
+    if used > len(shape):
+        raise IndexRangeError(f"{used} indices for {len(shape)} axes")
+    if Ellipsis not in entries:
+        entries.append(Ellipsis)
+    at = entries.index(Ellipsis)
+    entries[at : at + 1] = [slice(None)] * (len(shape) - used)
+    normal: list[Any] = []
+    axis = 0
+    for entry in entries:
+        if entry is None:
+            normal.append(None)
+            continue
+        size = shape[axis]
+        if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
+            normal.append(_static_index(int(entry), size, axis))
+        elif isinstance(entry, (slice, tuple)):
+            normal.append(_static_slice(entry, size, axis))
+        else:
+            raise ArgumentError(f"{entry!r} is no index: ints, slices, None, ... and integer arrays are")
+        axis += 1
+    return tuple(normal)
+
+
+def _static_index(index: int, size: Size, axis: int) -> Any:
+    if isinstance(size, Dim):
+        return index if index >= 0 else size + index
+    if not -size <= index < size:
+        raise IndexRangeError(f"index {index} is out of range for axis {axis} of size {size}")
+    return index % size
+
+
+def _static_slice(entry: Any, size: Size, axis: int) -> tuple[Any, Any, int]:
+    start, stop, step = (
+        cast("tuple[Any, Any, Any]", entry)
+        if isinstance(entry, tuple)
+        else (entry.start, entry.stop, entry.step)
+    )
+    step = 1 if step is None else int(step)
+    if isinstance(size, int) and not isinstance(start, Dim) and not isinstance(stop, Dim):
+        start, stop, step = slice(start, stop, step).indices(size)
+        if step < 0:
+            return (start, None if stop < 0 else stop, step)
+        return (start, max(stop, start), step)
+    if step != 1:
+        raise ShapeError(f"a slice with a step needs a known size; axis {axis} has size {size}")
+    start = 0 if start is None else start
+    stop = size if stop is None else stop
+    start = size + start if isinstance(start, int) and start < 0 else start
+    stop = size + stop if isinstance(stop, int) and stop < 0 else stop
+    return (start, stop, 1)
+
+
+@operation(
+    _infer_getitem,
+    normalise=lambda operands, key: (normalise_key(operands[0].shape, key),),
+    promote=False,
+    public=False,
+)
+def getitem(x: Array, key: Any) -> Any:
+    """``x[key]`` for a basic index."""
+    return np.asarray(x)[as_index(key)]
+
+
+def as_index(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A normalised basic index as NumPy takes it."""
+    return tuple(slice(*entry) if isinstance(entry, tuple) else entry for entry in key)
+
+
+@getitem.vjp
+def _(g: Node, out: Node, x: Node, *, key: Any) -> Node:
+    del out
+    return place_at(g, key, x.shape)
+
+
+@operation(
+    lambda operands, key, shape: tensor(operands[0]).with_shape(shape), promote=False, public=False
+)
+def place_at(x: Array, key: Any, shape: Any) -> Any:
+    """Zeros of ``shape`` with ``x`` at the basic index ``key``: the transpose of ``getitem``."""
+    whole = np.zeros(shape, np.asarray(x).dtype)
+    whole[as_index(key)] = x
+    return whole
+
+
+@place_at.vjp
+def _(g: Node, out: Node, x: Node, *, key: Any, shape: Any) -> Node:
+    del out, x, shape
+    return getitem(g, key)
+
+
+def _prepare_take(op: Op[...], place: Scope, operands: Sequence[Any]) -> list[Node]:
+    del op
+    x, indices = (as_node(place, operand) for operand in operands)
+    if indices.dtype.kind not in ("int", "uint"):
+        raise ArgumentError(f"indices are integers, got {indices.type}")
+    return [x, indices]
+
+
+def _infer_take(operands: tuple[Node, ...], axis: int) -> TensorType:
+    x, indices = (tensor(operand) for operand in operands)
+    return x.with_shape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+
+
+@operation(
+    _infer_take,
+    prepare=_prepare_take,
+    normalise=lambda operands, axis: (normalise_axis(axis, operands[0].ndim),),
+    public=False,
+)
+def take_within(x: Array, indices: Array, /, *, axis: int) -> Any:
+    """Elements of ``x`` along ``axis`` at ``indices``, each of which is in ``0 .. size - 1``."""
+    return np.take(x, indices, axis=axis)
+
+
+@take_within.vjp
+def _(g: Node, out: Node, x: Node, indices: Node, *, axis: int) -> tuple[Any, ...]:
+    del out
+    return add_at(g, indices, axis=axis, size=x.shape[axis]), None
+
+
+def _infer_add_at(operands: tuple[Node, ...], axis: int, size: Any) -> TensorType:
+    x, indices = (tensor(operand) for operand in operands)
+    return x.with_shape((*x.shape[:axis], size, *x.shape[axis + indices.ndim :]))
+
+
+@operation(_infer_add_at, prepare=_prepare_take, public=False)
+def add_at(x: Array, indices: Array, /, *, axis: int, size: Any) -> Any:
+    """Zeros with ``x`` added at ``indices`` along ``axis``: the transpose of ``take_within``."""
+    values, where_to = np.asarray(x), np.asarray(indices)
+    whole = np.zeros(
+        (*values.shape[:axis], size, *values.shape[axis + where_to.ndim :]), values.dtype
+    )
+    np.add.at(whole, (*(slice(None),) * axis, where_to), values)
+    return whole
+
+
+@add_at.vjp
+def _(g: Node, out: Node, x: Node, indices: Node, *, axis: int, size: Any) -> tuple[Any, ...]:
+    del out, x, size
+    return take_within(g, indices, axis=axis), None
+
+
+def wrapped_indices(indices: Any, size: Size, axis: int) -> Any:
+    """Indices with negative ones wrapped: known ones are checked, others clamped into range."""
+    from unigrad.ops.elementwise import clip_between  # noqa: PLC0415
+
+    if indices.__class__ is Node and indices.op is CONSTANT and isinstance(size, int):
+        values = indices.params[0]
+        if values.size and not (-size <= values.min() and values.max() < size):
+            bad = values[(values < -size) | (values >= size)].ravel()[0]
+            raise IndexRangeError(f"index {bad} is out of range for axis {axis} of size {size}")
+        return indices.scope.constant(np.where(values < 0, values + size, values), indices.dtype)
+    count = size if isinstance(size, int) else dim_value(size, DTYPES["int64"])
+    return clip_between(where(indices < 0, indices + count, indices), 0, count - 1)

@@ -1,0 +1,493 @@
+"""What an op is: its signature, its NumPy reference, its type rule and its one derivative.
+
+One dispatcher serves every caller: on nodes an op builds, on the user's traced values it traces, on
+pattern variables it makes a pattern, on arrays it runs. Which of these, the arguments say; each of
+the four rooms hands its interpreter to :data:`INTERPRETERS` or :func:`set_evaluator`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, cast
+
+import numpy as np
+
+from unigrad import config
+from unigrad.errors import ArgumentError, DTypeError, RuleError, ShapeError, listed, locate
+from unigrad.ir.nodes import CONSTANT, Node, Operators, Scope, current_scope, tensor
+from unigrad.ir.source import caller_location
+from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, promote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = [
+    "INTERPRETERS",
+    "OPS",
+    "Array",
+    "Axes",
+    "Composite",
+    "Op",
+    "Sample",
+    "Zero",
+    "apply",
+    "as_node",
+    "build",
+    "composite",
+    "default_float",
+    "set_capture",
+    "set_evaluator",
+]
+
+P = ParamSpec("P")
+
+Array: TypeAlias = Any
+"""An array of any framework, a traced value, a node, or a Python number."""
+
+Axes: TypeAlias = "int | Sequence[int] | None"
+
+
+class Zero:
+    """The derivative of what is constant: declared, never assumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One point at which an op is tested, with what its convention says there.
+
+    Attributes:
+        args: the operands, as NumPy arrays or nested lists.
+        params: keyword parameters.
+        gradient: what the gradient of the sum of the result must be, one entry per operand
+            (``None``: no expectation); absent where ordinary differences decide.
+        note: why this point is a point of its own.
+    """
+
+    args: tuple[Any, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+    gradient: tuple[Any, ...] | None = None
+    note: str = ""
+
+
+OPS: Final[dict[str, Op[...]]] = {}
+"""Every op by name, in the order of definition."""
+
+INTERPRETERS: Final[dict[type, Callable[[Op[...], tuple[Any, ...], dict[str, Any]], Any]]] = {}
+"""For each type of argument that is not an array: what calling an op on it does."""
+
+
+class Op(Generic[P]):
+    """One operation, defined in one place. Calling it dispatches on what it is given.
+
+    Attributes:
+        name: its name, public or (with a leading family word) internal.
+        operands: the names of its array arguments.
+        params: the names of its other arguments.
+        variadic: whether it takes one sequence of arrays in place of named ones.
+        reference: the NumPy function that says what it computes.
+        elementwise: whether it works entry by entry, with broadcasting.
+        constant: whether its result is constant for every derivative.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reference: Callable[P, Any],
+        *,
+        operands: Sequence[str],
+        params: Sequence[str] = (),
+        defaults: dict[str, Any] | None = None,
+        infer: Callable[..., NodeType],
+        prepare: Callable[[Op[...], Scope, Sequence[Any]], list[Node]],
+        normalise: Callable[..., tuple[Any, ...]] | None = None,
+        variadic: bool = False,
+        elementwise: bool = False,
+        formulas: tuple[Any, ...] | None = None,
+        infix: str = "",
+        samples: Sequence[Sample] = (),
+        public: bool = True,
+    ) -> None:
+        if name in OPS:
+            raise RuleError(f"the op {name!r} is defined twice")
+        self.name = name
+        self.reference = reference
+        self.operands = tuple(operands)
+        self.params = tuple(params)
+        self.defaults = defaults or {}
+        self.variadic = variadic
+        self.elementwise = elementwise
+        self.formulas = formulas
+        self.samples = tuple(samples)
+        self.public = public
+        self.constant = False
+        self.vjp_rule: Callable[..., Any] | None = None
+        self.jvp_rule: Callable[..., Any] | None = None
+        self.lowering: Callable[..., Any] | None = None
+        self._infer = infer
+        self._prepare = prepare
+        self._normalise = normalise
+        self._names = (*self.operands, *self.params)
+        self.__doc__ = reference.__doc__
+        self.__name__ = self.__qualname__ = name
+        self.__wrapped__ = reference
+        if infix:
+            _install_infix(self, infix)
+        OPS[name] = self
+
+    # -- the parts of a definition that follow it --------------------------------------------------
+
+    def vjp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Define the derivative: ``rule(cotangent, out, *operands, **params)``.
+
+        It returns the cotangent of the one operand, or a tuple with one entry per operand (``None``
+        where there is nothing to propagate). It must be linear in the cotangent.
+        """
+        self.vjp_rule = rule
+        return rule
+
+    def jvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Give the forward derivative where it is cheaper than the transposed one."""
+        self.jvp_rule = rule
+        return rule
+
+    def lower(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Say the op in simpler ops, for a backend that has no row for it."""
+        self.lowering = rule
+        return rule
+
+    # -- calling -----------------------------------------------------------------------------------
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+        for arg in args:
+            interpret = INTERPRETERS.get(arg.__class__)
+            if interpret is not None:
+                return interpret(self, args, kwargs)
+        if kwargs or self.variadic:
+            for arg in (*kwargs.values(), *(_members(args) if self.variadic else ())):
+                interpret = INTERPRETERS.get(arg.__class__)
+                if interpret is not None:
+                    return interpret(self, args, kwargs)
+        return _evaluate(self, args, kwargs)
+
+    def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], tuple[Any, ...]]:
+        """Split a call into operands and parameters, as the reference's signature says."""
+        count = len(self.operands)
+        if self.variadic:
+            if not args:
+                args = (kwargs.pop(self.operands[0], ()),)
+            operands = list(args[0])
+            rest = args[1:]
+            count = 1
+        elif len(args) == count and not kwargs and not self.params:
+            return list(args), ()
+        else:
+            operands = list(args[:count])
+            rest = args[count:]
+            for name in self.operands[len(operands) :]:
+                if name not in kwargs:
+                    raise self._wrong_call(f"{name!r} is missing")
+                operands.append(kwargs[name])
+        if len(rest) > len(self.params):
+            raise self._wrong_call(f"{count + len(rest)} positional arguments were given")
+        params: list[Any] = list(rest)
+        for name in self.params[len(rest) :]:
+            if name in kwargs:
+                params.append(kwargs[name])
+            elif name in self.defaults:
+                params.append(self.defaults[name])
+            else:
+                raise self._wrong_call(f"{name!r} is missing")
+        for name in kwargs:
+            if name not in self._names:
+                raise self._wrong_call(f"there is no argument {name!r}")
+        return operands, tuple([_hashable(value) for value in params])
+
+    def _wrong_call(self, what: str) -> ArgumentError:
+        words = [*self.operands, *(f"{n}={self.defaults[n]!r}" if n in self.defaults else n for n in self.params)]
+        return locate(
+            ArgumentError(f"{self.name}({', '.join(words)}): {what}"), caller_location()
+        )
+
+    def prepare(self, place: Scope, operands: Sequence[Any]) -> tuple[Node, ...]:
+        """Make nodes of the operands, of the dtypes that the op computes in."""
+        return tuple(self._prepare(self, place, operands))
+
+    def build(self, place: Scope, operands: Sequence[Any], params: tuple[Any, ...]) -> Any:
+        """Apply the op in ``place`` to nodes, numbers and arrays; normalise its parameters."""
+        nodes = self.prepare(place, operands)
+        if self._normalise is not None:
+            # One form for each parameter: a backend never sees `None` or a negative axis.
+            params = self._normalise(nodes, *params)
+        return place.node(self, nodes, params)
+
+    def infer(self, operands: tuple[Node, ...], params: tuple[Any, ...]) -> NodeType:
+        """The type of the result."""
+        return self._infer(operands, *params)
+
+    def keywords(self, params: tuple[Any, ...]) -> dict[str, Any]:
+        """Normalised parameters by name, as rules take them."""
+        return dict(zip(self.params, params, strict=True))
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (OPS.__getitem__, (self.name,))
+
+
+class Composite(Op[P]):
+    """A public function that is said in other ops: one call for the user, no op of its own.
+
+    Its body always sees nodes, whoever calls it, and may return several.
+    """
+
+    def __init__(self, body: Callable[P, Any]) -> None:
+        operands, params, defaults, variadic = signature_of(body)
+        self.name = body.__name__.rstrip("_")
+        self.operands = tuple(operands)
+        self.params = tuple(params)
+        self.defaults = defaults
+        self.variadic = variadic
+        self.body = body
+        self.public = True
+        self._names = (*self.operands, *self.params)
+        self.__doc__ = body.__doc__
+        self.__name__ = self.__qualname__ = self.name
+        self.__wrapped__ = body
+
+    def build(self, place: Scope, operands: Sequence[Any], params: tuple[Any, ...]) -> Any:
+        """Run the body on nodes."""
+        nodes = [None if operand is None else as_node(place, operand) for operand in operands]
+        if self.variadic:
+            return self.body(nodes, **self.keywords(params))  # pyright: ignore[reportCallIssue]
+        return self.body(*nodes, **self.keywords(params))  # pyright: ignore[reportCallIssue]
+
+
+def composite(body: Callable[P, Any]) -> Composite[P]:
+    """Make a public function of a body that is written in other ops."""
+    return Composite(body)
+
+
+def _members(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    if args and isinstance(args[0], (tuple, list)):
+        return tuple(cast("Sequence[Any]", args[0]))
+    return ()
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_hashable(item) for item in cast("list[Any]", value))
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
+
+
+# -- arrays: run -----------------------------------------------------------------------------------
+
+_Evaluator: TypeAlias = "Callable[[Op[...], tuple[Any, ...], dict[str, Any]], Any]"
+
+
+def _no_evaluator(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    raise RuleError(f"{op!r} was called on arrays before `unigrad` was imported ({args}, {kwargs})")
+
+
+_evaluate: _Evaluator = _no_evaluator
+
+
+def set_evaluator(evaluator: _Evaluator) -> None:
+    """Hand over what runs an op on arrays at once (the compiler does)."""
+    global _evaluate  # noqa: PLW0603  (the one thing that a higher room hands down)
+    _evaluate = evaluator
+
+
+# -- nodes: build ----------------------------------------------------------------------------------
+
+
+def build(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Node:
+    """Apply an op to nodes, in this thread's scope."""
+    place = current_scope()
+    if place is None:
+        raise RuleError(f"{op!r} was applied to nodes outside every scope")
+    return apply(op, place, *op.bind(args, kwargs))
+
+
+def apply(op: Op[...], place: Scope, operands: Sequence[Any], params: tuple[Any, ...]) -> Any:
+    """Apply an op in ``place``; errors carry the place of the user's source."""
+    try:
+        return op.build(place, operands, params)
+    except (ShapeError, DTypeError, ArgumentError, IndexError) as error:
+        if not getattr(error, "__notes__", None):
+            _describe(error, op, operands)
+            locate(error, caller_location())
+        raise
+
+
+def _describe(error: Exception, op: Op[...], operands: Sequence[Any]) -> None:
+    """Add what was given to the message of a failed call."""
+    if len(error.args) == 1 and isinstance(error.args[0], str) and not error.args[0].startswith(op.name):
+        given = listed(describe(value) for value in operands)
+        error.args = (f"{op.name}: {error.args[0]} (given: {given})",)
+
+
+def describe(value: Any) -> str:
+    """An operand as a message shows it: its type, or a Python number itself."""
+    if isinstance(value, Node):
+        return str(value.type)
+    if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+        return repr(value)
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    if dtype is not None and shape is not None:
+        return f"{dtype}{list(shape)}"
+    return type(value).__name__
+
+
+INTERPRETERS[Node] = build
+
+
+# -- operands --------------------------------------------------------------------------------------
+
+
+def default_float() -> DType:
+    """The dtype of a Python float on its own, as set."""
+    return DTYPES[config.current().default_float]
+
+
+def as_node(place: Scope, value: Any) -> Node:
+    """The node for an operand: itself, or a constant for a number or a captured array."""
+    if value.__class__ is Node:
+        return value
+    kind = _PYTHON_KINDS.get(value.__class__)
+    if kind is not None:
+        dtype = default_float() if kind == "float64" else DTYPES[kind]
+        return _scalar(place, value, dtype, weak=True)
+    return _capture(place, value)
+
+
+_PYTHON_KINDS: Final[dict[type, str]] = {bool: "bool", int: "int64", float: "float64"}
+
+
+def _scalar(place: Scope, value: Any, dtype: DType, *, weak: bool) -> Node:
+    try:
+        return place.constant(value, dtype, weak=weak)
+    except OverflowError:
+        raise DTypeError(f"the number {value!r} does not fit into {dtype}") from None
+
+
+def _no_capture(place: Scope, value: Any) -> Node:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return place.constant(value, as_dtype(value.dtype))
+    raise DTypeError(f"a {type(value).__name__} is not an array ({place})")
+
+
+_capture: Callable[[Scope, Any], Node] = _no_capture
+
+
+def set_capture(capture: Callable[[Scope, Any], Node]) -> None:
+    """Hand over what makes a node of an array that is met while tracing (``trace`` does)."""
+    global _capture  # noqa: PLW0603  (handed down, as the evaluator)
+    _capture = capture
+
+
+def promoted(
+    place: Scope, operands: Sequence[Any], *, floating: bool = False
+) -> tuple[list[Node], DType]:
+    """Operands cast to their common dtype; Python numbers take it, integers become floats on demand."""
+    first = operands[0]
+    if len(operands) == 1 and first.__class__ is Node and (not floating or first.type.dtype.is_floating):
+        return [first], first.type.dtype
+    nodes = [as_node(place, operand) for operand in operands]
+    common, weak = tensor(nodes[0]), tensor(nodes[0]).weak
+    for node in nodes[1:]:
+        type_ = tensor(node)
+        if type_ is not common:
+            dtype, weak = promote(common, type_)
+            common = TensorType(dtype, (), weak=weak)
+    dtype = common.dtype
+    if floating and not dtype.is_floating:
+        dtype = default_float()
+    return [cast_node(place, node, dtype, weak=weak) for node in nodes], dtype
+
+
+def cast_node(place: Scope, node: Node, dtype: DType, *, weak: bool = False) -> Node:
+    """``node`` in ``dtype``: a constant is made anew, anything else is cast by the op ``astype``."""
+    type_ = tensor(node)
+    if node.op is CONSTANT and type_.ndim == 0 and type_.weak and not (weak and type_.dtype is dtype):
+        return _scalar(place, node.params[0].item(), dtype, weak=weak)
+    if type_.dtype is dtype:
+        return node
+    return place.node(OPS["astype"], (node,), (dtype,))
+
+
+_KINDS: Final = {
+    "any": ("bool", "uint", "int", "float", "complex"),
+    "numeric": ("uint", "int", "float", "complex"),
+    "real": ("uint", "int", "float"),
+    "ordered": ("bool", "uint", "int", "float"),
+    "floating": ("float", "complex"),
+    "real floating": ("float",),
+    "integral": ("uint", "int", "bool"),
+    "integer": ("uint", "int"),
+    "boolean": ("bool",),
+}
+
+
+def check_kind(dtype: DType, kinds: str) -> None:
+    """Raise ``DTypeError`` if the op does not compute in ``dtype``."""
+    if dtype.kind not in _KINDS[kinds]:
+        names = [name for name, known in DTYPES.items() if known.kind in _KINDS[kinds]]
+        raise DTypeError(f"takes a dtype among {listed(names, conjunction='or')}; got {dtype}")
+
+
+# -- signatures and operators ----------------------------------------------------------------------
+
+
+def signature_of(reference: Callable[..., Any]) -> tuple[list[str], list[str], dict[str, Any], bool]:
+    """Operand names, parameter names, defaults, and whether the operands come as one sequence.
+
+    An argument annotated ``Array`` is an operand, ``Sequence[Array]`` all of them at once; every
+    other argument is a parameter.
+    """
+    operands: list[str] = []
+    params: list[str] = []
+    defaults: dict[str, Any] = {}
+    variadic = False
+    for parameter in inspect.signature(reference).parameters.values():
+        annotation = str(parameter.annotation)
+        if annotation in ("Array", "Sequence[Array]"):
+            operands.append(parameter.name)
+            variadic = variadic or annotation != "Array"
+        else:
+            params.append(parameter.name)
+            if parameter.default is not parameter.empty:
+                defaults[parameter.name] = parameter.default
+    return operands, params, defaults, variadic
+
+
+_INFIX: Final = {
+    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow",
+    "@": "matmul", "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift",
+}  # fmt: skip
+_COMPARE: Final = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+_PREFIX: Final = {"neg": "neg", "pos": "pos", "~": "invert", "abs": "abs"}
+
+
+def _install_infix(op: Op[...], infix: str) -> None:
+    """Give nodes, traced values and pattern variables the operator that means ``op``."""
+    if infix in _PREFIX:
+
+        def prefix(self: Any) -> Any:
+            return op(self)
+
+        setattr(Operators, f"__{_PREFIX[infix]}__", prefix)
+        return
+
+    def forward(self: Any, other: Any) -> Any:
+        return op(self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return op(other, self)
+
+    setattr(Operators, f"__{(_INFIX | _COMPARE)[infix]}__", forward)
+    if infix in _INFIX:
+        setattr(Operators, f"__r{_INFIX[infix]}__", reflected)

@@ -1,0 +1,111 @@
+"""Special functions: SciPy says what they compute, the DLMF says their derivatives."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from unigrad.errors import ArgumentError
+from unigrad.ir.nodes import Node, tensor
+from unigrad.ops.elementwise import equal, exp, isnan, log, log1p, logical_and, where
+from unigrad.ops.families import binary, operation, unary
+from unigrad.ops.spec import Array, check_kind, promoted
+
+TWO_OVER_SQRT_PI: Final = 2 / math.sqrt(math.pi)
+
+__all__ = ["digamma", "erf", "erfc", "gammaln", "polygamma", "xlog1py", "xlogy"]
+
+
+def _scipy(name: str) -> Any:
+    """The SciPy function of that name, imported when it is first called."""
+
+    def reference(*args: Any) -> Any:
+        from scipy import special  # noqa: PLC0415
+
+        return getattr(special, name)(*args)
+
+    return reference
+
+
+erf = unary(
+    "erf", _scipy("erf"), lambda out, x: TWO_OVER_SQRT_PI * exp(-(x * x)),
+    doc="Error function (DLMF 7.2.1).", kinds="real floating",
+)  # fmt: skip
+erfc = unary(
+    "erfc", _scipy("erfc"), lambda out, x: -TWO_OVER_SQRT_PI * exp(-(x * x)),
+    doc="Complementary error function (DLMF 7.2.2).", kinds="real floating",
+)  # fmt: skip
+gammaln = unary(
+    "gammaln", _scipy("gammaln"), lambda out, x: digamma(x),
+    doc="Logarithm of the absolute value of the gamma function (DLMF 5.2.1).",
+    kinds="real floating",
+)  # fmt: skip
+digamma = unary(
+    "digamma", _scipy("digamma"), lambda out, x: polygamma(1, x),
+    doc="Logarithmic derivative of the gamma function (DLMF 5.2.2).", kinds="real floating",
+)  # fmt: skip
+
+
+def _prepare_polygamma(op: Any, place: Any, operands: Any) -> list[Node]:
+    del op
+    nodes, dtype = promoted(place, operands, floating=True)
+    check_kind(dtype, "real floating")
+    return nodes
+
+
+@operation(lambda operands, n: tensor(operands[0]), prepare=_prepare_polygamma, public=False)
+def polygamma_of(x: Array, n: int) -> Any:
+    """The ``n``-th derivative of ``digamma`` (DLMF 5.15)."""
+    from scipy import special  # noqa: PLC0415
+
+    return special.polygamma(n, x) if n else special.digamma(x)
+
+
+polygamma_of.elementwise = True
+
+
+@polygamma_of.vjp
+def _(g: Node, out: Node, x: Node, n: int) -> Any:
+    del out
+    return g * polygamma_of(x, n + 1)
+
+
+def polygamma(n: int, x: Array, /) -> Array:
+    """The ``n``-th derivative of ``digamma`` at ``x``; ``n`` is a Python int, not negative.
+
+    Source: DLMF 5.15. Where the derivative changes sign across a pole, it is NaN there.
+
+    Example:
+        >>> import unigrad as ug
+        >>> round(float(ug.special.polygamma(1, 1.0)), 6)
+        1.644934
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"polygamma: n is an int, 0 or larger, got {n!r}")
+    return polygamma_of(x, int(n))
+
+
+def _masked(x: Any, y: Any, value: Any) -> Any:
+    """0 on the row ``x = 0``, which is 0 whatever ``y`` is, unless ``y`` is NaN."""
+    return where(logical_and(equal(x, 0), equal(isnan(y), False)), 0, value)  # noqa: FBT003
+
+
+xlogy = binary(
+    "xlogy", _scipy("xlogy"),
+    (
+        lambda out, x, y: where(logical_and(equal(x, 0), equal(y, 0)), 0, log(y)),
+        lambda out, x, y: _masked(x, y, x / y),
+    ),
+    doc="``x * log(y)``, and 0 where ``x`` is 0.", kinds="real floating",
+)  # fmt: skip
+xlog1py = binary(
+    "xlog1py", _scipy("xlog1py"),
+    (
+        lambda out, x, y: where(logical_and(equal(x, 0), equal(y, -1)), 0, log1p(y)),
+        lambda out, x, y: _masked(x, y, x / (1 + y)),
+    ),
+    doc="``x * log1p(y)``, and 0 where ``x`` is 0.", kinds="real floating",
+)  # fmt: skip
+

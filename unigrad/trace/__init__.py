@@ -1,0 +1,1 @@
+"""From a Python function to a graph: traced values, captures, and structures in and out."""

@@ -1,0 +1,348 @@
+"""The traced value: what the user's function sees in place of an array.
+
+It has a dtype and a shape, computes with operators, methods and NumPy's own functions, and refuses
+what only a value can answer (``bool``, ``float``, ``len`` of a named dimension) with a message that
+says what to use instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from unigrad.errors import ArgumentError, TracingError, locate
+from unigrad.ir.dims import Dim
+from unigrad.ir.nodes import Node, Operators, Scope, current_scope, tensor
+from unigrad.ir.source import caller_location, locations, variable_name
+from unigrad.ir.types import DType, Shape
+from unigrad.ops import contraction, elementwise, indexing, reduction, shape
+from unigrad.ops.spec import INTERPRETERS, Op, apply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["TracedArray", "node_of", "set_namespace", "wrap"]
+
+
+class TracedArray(Operators):
+    """A value that is being traced; it follows the Array API standard.
+
+    Attributes are those of an array: ``shape``, ``dtype``, ``ndim``, ``size``, ``T``, ``mT``.
+    """
+
+    __slots__ = ("_node",)
+    __array_priority__ = 1000
+    _node: Node
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    # -- what is known of it -----------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape: ints and named dimensions."""
+        return tensor(self._node).shape
+
+    @property
+    def dtype(self) -> DType:
+        """Its dtype."""
+        return tensor(self._node).dtype
+
+    @property
+    def ndim(self) -> int:
+        """Its number of axes."""
+        return tensor(self._node).ndim
+
+    @property
+    def size(self) -> Any:
+        """Its number of elements."""
+        return tensor(self._node).size
+
+    @property
+    def device(self) -> None:
+        """A traced value is nowhere yet."""
+        return
+
+    @property
+    def T(self) -> Any:  # noqa: N802  (the Array API's name)
+        """The transpose of a matrix."""
+        return shape.permute_dims(self, tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Any:  # noqa: N802  (the Array API's name)
+        """The last two axes exchanged."""
+        return contraction.matrix_transpose(self)
+
+    def __repr__(self) -> str:
+        name = variable_name(self._node) or (self._node.params[0] if not self._node.operands and self._node.params and isinstance(self._node.params[0], str) else "")
+        return f"<traced {name + ': ' if name else ''}{self._node.type}>"
+
+    # -- methods that NumPy arrays have ------------------------------------------------------------
+
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.sum``."""
+        return reduction.sum_(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.prod``."""
+        return reduction.prod(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.mean``."""
+        return reduction.mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.max``."""
+        return reduction.max_(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.min``."""
+        return reduction.min_(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, *, keepdims: bool = False, correction: float = 0) -> Any:
+        """See ``unigrad.var``."""
+        return reduction.var(self, axis=axis, keepdims=keepdims, correction=correction)
+
+    def std(self, axis: Any = None, *, keepdims: bool = False, correction: float = 0) -> Any:
+        """See ``unigrad.std``."""
+        return reduction.std(self, axis=axis, keepdims=keepdims, correction=correction)
+
+    def any(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.any``."""
+        return reduction.any_(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.all``."""
+        return reduction.all_(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.argmax``."""
+        return reduction.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """See ``unigrad.argmin``."""
+        return reduction.argmin(self, axis=axis, keepdims=keepdims)
+
+    def reshape(self, *sizes: Any) -> Any:
+        """See ``unigrad.reshape``; sizes may be given one by one."""
+        new = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+        return shape.reshape(self, new)
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes in another order, reversed by default."""
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        return shape.permute_dims(self, order or tuple(range(self.ndim))[::-1])
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """See ``unigrad.squeeze``."""
+        return shape.squeeze(self, axis=axis)
+
+    def flatten(self) -> Any:
+        """One axis with every element, in C order."""
+        return shape.reshape(self, (-1,))
+
+    ravel = flatten
+
+    def astype(self, dtype: Any) -> Any:
+        """See ``unigrad.astype``."""
+        return elementwise.astype(self, dtype)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002  (NumPy's names)
+        """See ``unigrad.clip``."""
+        return elementwise.clip(self, min, max)
+
+    def take(self, indices: Any, axis: Any = None) -> Any:
+        """See ``unigrad.take``."""
+        return indexing.take(self, indices, axis=axis)
+
+    def dot(self, other: Any) -> Any:
+        """See ``unigrad.matmul``."""
+        return contraction.matmul(self, other)
+
+    def copy(self) -> TracedArray:
+        """Itself: a traced value never changes."""
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        entries = key if isinstance(key, tuple) else (key,)
+        arrays: list[Any] = [self]
+        template: list[Any] = []
+        for entry in entries:  # pyright: ignore[reportUnknownVariableType]
+            if isinstance(entry, (slice, type(None), type(Ellipsis), Dim)):
+                template.append(entry)
+            elif isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
+                template.append(int(entry))
+            else:
+                entry = np.asarray(entry) if isinstance(entry, list) else entry  # noqa: PLW2901
+                arrays.append(entry)
+                template.append(indexing.PLACE)
+        return indexing.index(arrays, tuple(template))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[position] for position in range(len(self))])
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise self._refuse("has no length: it is a scalar", "")
+        size = self.shape[0]
+        if isinstance(size, Dim):
+            raise self._refuse(f"has length {size}, known only when the function runs", "use x.shape[0]")
+        return size
+
+    # -- comparison that Operators leaves to those who are no graph nodes ---------------------------
+
+    def __eq__(self, other: object) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return elementwise.equal(self, other)
+
+    def __ne__(self, other: object) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return elementwise.not_equal(self, other)
+
+    __hash__ = object.__hash__
+
+    # -- protocols ---------------------------------------------------------------------------------
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        del api_version
+        return _namespace()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from unigrad.trace.numpy_protocol import call_ufunc  # noqa: PLC0415  (only when NumPy asks)
+
+        return call_ufunc(_namespace(), ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from unigrad.trace.numpy_protocol import call_function  # noqa: PLC0415
+
+        del types
+        return call_function(_namespace(), function, args, kwargs)
+
+    # -- what only a value can answer --------------------------------------------------------------
+
+    def _refuse(self, what: str, advice: str) -> TracingError:
+        node = self._node
+        name = variable_name(node)
+        text = f"the traced value {name + ' ' if name else ''}({node.type}) {what}"
+        places = locations(node)
+        error = TracingError(f"{text}; {advice}" if advice else text)
+        here = caller_location()
+        if places and places[0] != here:
+            error.add_note("it was made here:")
+            locate(error, places[0])
+            error.add_note("and used here:")
+        return locate(error, here)
+
+    def __bool__(self) -> bool:
+        raise self._refuse(
+            "has no truth value while the function is traced",
+            "choose between values with ug.where(condition, a, b); a Python `if` needs an argument"
+            " named in static=",
+        )
+
+    def _no_number(self) -> NoReturn:
+        raise self._refuse(
+            "is no Python number while the function is traced",
+            "keep it an array, or name the argument in static= if it is a setting",
+        )
+
+    def __float__(self) -> float:
+        self._no_number()
+
+    def __int__(self) -> int:
+        self._no_number()
+
+    def __index__(self) -> int:
+        self._no_number()
+
+    def __complex__(self) -> complex:
+        self._no_number()
+
+    def item(self) -> Any:
+        """Refused: there is no value yet."""
+        self._no_number()
+
+    def tolist(self) -> Any:
+        """Refused: there is no value yet."""
+        self._no_number()
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        del args, kwargs
+        raise self._refuse(
+            "cannot become a NumPy array while the function is traced",
+            "use the functions of unigrad (or NumPy functions that unigrad knows) on it",
+        )
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        del key, value
+        raise self._refuse(
+            "cannot be changed in place", "build a new value, with ug.where or ug.concat"
+        )
+
+    def __copy__(self) -> TracedArray:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> TracedArray:
+        del memo
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise self._refuse("cannot be pickled", "return it from the function instead")
+
+
+def _no_namespace() -> Any:
+    raise ArgumentError("the namespace of traced values is unigrad; import unigrad first")
+
+
+_namespace: Callable[[], Any] = _no_namespace
+
+
+def set_namespace(namespace: Callable[[], Any]) -> None:
+    """Hand over the namespace that traced values answer with."""
+    global _namespace  # noqa: PLW0603
+    _namespace = namespace
+
+
+# -- calling an op on traced values ----------------------------------------------------------------
+
+
+def wrap(result: Any) -> Any:
+    """The user's handle for a node, or for several."""
+    if result.__class__ is Node:
+        return TracedArray(result)
+    return tuple(wrap(one) for one in result)
+
+
+def node_of(value: TracedArray, place: Scope | None) -> Node:
+    """The node behind a traced value, which must belong to a function that is running here."""
+    node = value._node  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    if place is None or not node.scope.open or node.scope.bodies is not place.bodies:
+        raise _misplaced(node, place)
+    return node
+
+
+def _misplaced(node: Node, place: Scope | None) -> TracingError:
+    name = variable_name(node) or (node.params[0] if node.params and isinstance(node.params[0], str) else "")
+    label = f"the traced value {name + ' ' if name else ''}({node.type})"
+    if place is not None and node.scope.open:
+        error = TracingError(f"{label} belongs to another function that is being traced")
+    else:
+        error = TracingError(
+            f"{label} was used after the function that made it had returned; return it instead"
+        )
+    places = locations(node)
+    if places:
+        error.add_note("it was made here:")
+        locate(error, places[0])
+        error.add_note("and used here:")
+    return locate(error, caller_location())
+
+
+def _trace(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    operands, params = op.bind(args, kwargs)
+    place = current_scope()
+    nodes = [node_of(one, place) if one.__class__ is TracedArray else one for one in operands]
+    return wrap(apply(op, place, nodes, params))  # pyright: ignore[reportArgumentType]
+
+
+INTERPRETERS[TracedArray] = _trace

@@ -1,0 +1,113 @@
+"""Arrays that a traced function takes from around it: snapshots, taken when traced.
+
+A NumPy array becomes a constant. A tensor of a framework is read through the room that knows
+frameworks; one that the caller's tape follows becomes a hidden input, so that its gradient arrives.
+Objects that only look like arrays are refused with the way out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unigrad.errors import DTypeError, TracingError, locate
+from unigrad.ir.nodes import Node, Scope
+from unigrad.ir.source import caller_location
+from unigrad.ir.types import DTYPES, TensorType, as_dtype
+from unigrad.ops.spec import set_capture
+from unigrad.trace.array import TracedArray, node_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["NOT_NATIVE", "as_numpy", "capture", "refusal", "set_reader"]
+
+NOT_NATIVE = object()
+"""What a reader answers for an object that is no framework's array."""
+
+
+def _no_reader(value: Any) -> Any:
+    del value
+    return NOT_NATIVE
+
+
+_read: Callable[[Any], Any] = _no_reader
+
+
+def set_reader(reader: Callable[[Any], Any]) -> None:
+    """Hand over what reads a framework's array.
+
+    The reader answers a NumPy array, a ``TensorType`` for an array on the caller's tape (it becomes
+    a hidden input), or ``NOT_NATIVE``.
+    """
+    global _read  # noqa: PLW0603
+    _read = reader
+
+
+def refusal(value: Any) -> DTypeError | None:
+    """Why an object is no array, with what to do instead; ``None`` for a plain NumPy array."""
+    kind = type(value)
+    module = kind.__module__.partition(".")[0]
+    if module == "pandas":
+        return DTypeError(f"a pandas {kind.__name__} is not an array; pass its .to_numpy()")
+    if isinstance(value, np.ma.MaskedArray):
+        return DTypeError(
+            "a masked array is not an array: derivatives through a mask are not defined; pass .data"
+            " and the mask, and choose with ug.where"
+        )
+    if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            return DTypeError(
+                "a NumPy array of Python objects has no dtype to compute in; convert it with"
+                " .astype(float) or build it from rows of equal length"
+            )
+        if value.dtype.kind not in "biufc" and value.dtype.name not in DTYPES:
+            return DTypeError(f"a NumPy array of dtype {value.dtype} holds no numbers")
+        return None
+    if isinstance(value, np.generic):
+        return None
+    if isinstance(value, (list, tuple)):
+        return DTypeError(f"a {kind.__name__} is not an array; make one with ug.asarray")
+    if isinstance(value, complex):
+        return DTypeError("complex numbers are not computed with")
+    if value is None:
+        return DTypeError("None is not an array")
+    return DTypeError(f"a {module + '.' if module != 'builtins' else ''}{kind.__name__} is not an array")
+
+
+def as_numpy(array: np.ndarray[Any, Any] | np.generic) -> np.ndarray[Any, Any]:
+    """A NumPy array of a dtype that unigrad knows, in this machine's byte order; raises otherwise."""
+    error = refusal(array)
+    if error is not None:
+        raise error
+    array = np.asarray(array)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def capture(place: Scope, value: Any) -> Node:
+    """The node for an array met while tracing."""
+    if value.__class__ is TracedArray:
+        return node_of(value, place)
+    root = place.bodies
+    if not isinstance(value, (np.ndarray, np.generic)) or isinstance(value, np.ma.MaskedArray):
+        found = _read(value)
+        if isinstance(found, TensorType):
+            for node, native in root.hidden:
+                if native is value:
+                    return node
+            node = root.input(found, f"captured_{len(root.hidden)}")
+            root.hidden.append((node, value))
+            return node
+        if found is NOT_NATIVE:
+            error = refusal(value) or TracingError(f"{value!r} cannot be captured")
+            raise locate(error, caller_location())
+        value = found
+    try:
+        array = as_numpy(value)
+    except DTypeError as error:
+        raise locate(error, caller_location()) from None
+    return place.constant(value if array is value else array, as_dtype(array.dtype))
+
+
+set_capture(capture)

@@ -1,0 +1,94 @@
+"""From a Python function to a graph: run it once on traced values and keep what it did.
+
+The outermost trace belongs to a call of a compiled function and makes the graph of it. A trace
+inside another one makes a *closed* graph for a transform: what it takes from around it becomes
+further operands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from unigrad.ir.nodes import Graph, Node, Scope, close, current_scope, scope
+from unigrad.ops.spec import as_node
+from unigrad.trace.array import TracedArray, node_of
+from unigrad.trace.structure import Structure, flatten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unigrad.ir.types import TensorType
+
+__all__ = ["Closed", "Traced", "trace", "trace_closed"]
+
+
+class Traced(NamedTuple):
+    """A function as a graph, and how its results are put together.
+
+    Attributes:
+        graph: its inputs are those of the call, then the hidden ones.
+        structure: the structure of what the function returned.
+        hidden: native arrays that the function took from around it and that become inputs.
+    """
+
+    graph: Graph
+    structure: Structure
+    hidden: tuple[Any, ...]
+
+
+class Closed(NamedTuple):
+    """The body of a transform: a closed graph, its captured operands, and its result's structure."""
+
+    graph: Graph
+    captures: tuple[Node, ...]
+    structure: Structure
+
+
+def leaf_node(place: Scope, leaf: Any) -> Node:
+    """The node of one leaf of a result."""
+    return node_of(leaf, place) if leaf.__class__ is TracedArray else as_node(place, leaf)
+
+
+def trace(
+    function: Callable[[Sequence[TracedArray]], Any],
+    types: Sequence[TensorType],
+    names: Sequence[str],
+    *,
+    name: str = "",
+) -> Traced:
+    """Run ``function`` on one traced value per type, in a scope of its own."""
+    root = Scope()
+    inputs = [root.input(type_, label) for type_, label in zip(types, names, strict=True)]
+    with scope(root):
+        result = function([TracedArray(node) for node in inputs])
+        leaves, structure = flatten(result)
+        outputs = [leaf_node(root, leaf) for leaf in leaves]
+    root.open = False
+    hidden = root.hidden
+    paths = structure.paths()
+    graph = Graph(
+        [*inputs, *(node for node, _ in hidden)], outputs, name=name, output_names=paths
+    )
+    return Traced(graph, structure, tuple(value for _, value in hidden))
+
+
+def trace_closed(
+    function: Callable[[Sequence[TracedArray]], Any],
+    operands: Sequence[Node],
+    names: Sequence[str],
+    *,
+    name: str = "",
+) -> Closed:
+    """Run ``function`` on fresh inputs of the types of ``operands``, inside the current trace."""
+    outer = current_scope()
+    inner = Scope(outer)
+    inputs = [
+        inner.input(operand.type, label, operand.origins)  # pyright: ignore[reportArgumentType]
+        for operand, label in zip(operands, names, strict=True)
+    ]
+    with scope(inner):
+        result = function([TracedArray(node) for node in inputs])
+        leaves, structure = flatten(result)
+        outputs = [leaf_node(inner, leaf) for leaf in leaves]
+    graph, captures = close(inner, inputs, outputs, name=name)
+    return Closed(graph, captures, structure)

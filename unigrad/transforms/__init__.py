@@ -1,0 +1,1 @@
+"""Graph to graph: reverse and forward derivatives, and the expansion of the nodes that ask for them."""

@@ -1,0 +1,67 @@
+"""Graph mode: every ``vjp`` and ``jvp`` node is replaced by the derivative of the graph it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unigrad.ir.nodes import INPUT, Graph, Node, Scope, copy_node, graph_parameters, inline, tensor
+from unigrad.ops.apply import get, jvp_of, vjp_of
+from unigrad.transforms.forward import forward
+from unigrad.transforms.reverse import reverse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["expand", "has_transforms"]
+
+
+def has_transforms(graph: Graph) -> bool:
+    """Whether the graph holds derivative nodes."""
+    return any(node.op is vjp_of or node.op is jvp_of for node in graph.nodes)
+
+
+def expand(graph: Graph, prepare: Callable[[Graph], Graph] = lambda graph: graph) -> Graph:
+    """The same function without transforms, innermost first.
+
+    Args:
+        graph: any closed graph.
+        prepare: what is done with a body before it is differentiated (stabilising rewrites).
+
+    Returns:
+        A graph with the same inputs and outputs in which no node holds a graph.
+    """
+    if not any(True for node in graph.nodes for _ in graph_parameters(node)):
+        return graph
+    known = graph.memo.get("expanded")
+    if known is not None:
+        return known
+    place = Scope()
+    env: dict[Node, Node] = {}
+    several: dict[Node, tuple[Node, ...]] = {}
+    inputs: list[Node] = []
+    for node in graph.nodes:
+        place.origin = node.origins
+        if node.op is INPUT:
+            fresh = place.input(tensor(node), node.params[0], node.origins)
+            env[node] = fresh
+            inputs.append(fresh)
+            continue
+        if node.op is get and node.operands[0] in several:
+            env[node] = several[node.operands[0]][node.params[0]]
+            continue
+        operands = tuple([env[operand] for operand in node.operands if operand not in several])
+        if node.op is vjp_of or node.op is jvp_of:
+            body, *rest = node.params
+            several[node] = inline(_derivative(node.op, prepare(expand(body, prepare)), rest), operands, place)
+            continue
+        env[node] = copy_node(place, node, operands)
+    place.origin = None
+    result = Graph(
+        inputs, [env[node] for node in graph.outputs], name=graph.name, output_names=graph.output_names
+    )
+    graph.memo["expanded"] = result
+    return result
+
+
+def _derivative(op: Any, body: Graph, rest: list[Any]) -> Graph:
+    return reverse(body, *rest) if op is vjp_of else forward(body, *rest)
