@@ -37,7 +37,7 @@ from unigrad.ops.reduction import max_ as max  # noqa: A004
 from unigrad.ops.reduction import min_ as min  # noqa: A004
 from unigrad.ops.reduction import sum_ as sum  # noqa: A004
 from unigrad.ops.shape import (
-    broadcast_to, concat, expand_dims, flip, permute_dims, reshape, squeeze, stack,
+    broadcast_to, concat, expand_dims, flip, permute_dims, reshape, roll, squeeze, stack, tile,
 )  # fmt: skip
 from unigrad.trace.array import set_namespace as _set_namespace
 

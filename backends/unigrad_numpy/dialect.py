@@ -33,6 +33,22 @@ def _number(node: Node) -> bool:
 
 
 HELPERS = '''
+def gammaln(x):
+    """SciPy's, with the limit inf at -inf."""
+    return special.gammaln(np.where(np.equal(x, -np.inf), np.inf, x))
+
+
+def polygamma(n, x):
+    """SciPy's; where the derivative changes sign across a pole, it is NaN there."""
+    if n == 0:
+        return special.digamma(x)
+    value = np.asarray(special.polygamma(n, x), x.dtype)
+    if n % 2:
+        return value
+    value = np.where((x < 0) & (x == np.floor(x)), np.nan, value)
+    return np.where(np.equal(x, 0), np.copysign(np.inf, np.negative(x)), value)
+
+
 def iota(shape, axis, dtype):
     """The index along one axis of each element."""
     count = np.arange(shape[axis], dtype=dtype)
@@ -218,9 +234,9 @@ DIALECT = Dialect(
         # special functions
         p.erf: "special.erf(x)",
         p.erfc: "special.erfc(x)",
-        p.gammaln: "special.gammaln(x)",
+        p.gammaln: "gammaln(x)",
         p.digamma: "special.digamma(x)",
-        p.polygamma_of: Row("special.polygamma(n, x)", numbers=""),
+        p.polygamma_of: Row("polygamma(n, x)", numbers=""),
         p.xlogy: "special.xlogy(x, y)",
         p.xlog1py: "special.xlog1py(x, y)",
         # reductions; `mean`, `var`, `std`, `logsumexp` and the softmaxes are faster in parts

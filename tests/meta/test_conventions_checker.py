@@ -59,13 +59,15 @@ def _numbers(value: Any) -> bool:
 def test_a_moved_expectation_is_reported(record: Record) -> None:
     if _numbers(record.expected_value) and np.size(record.expected_value):
         wrong = replace(record, expected_value=_moved(record.expected_value))
-        assert any("value is" in complaint for complaint in check(wrong))
+        complaints = check(wrong)
+        assert any("value is" in text for text in complaints), complaints
     for position, gradient in enumerate(record.gradients()):
         if gradient is not None and _numbers(gradient) and np.size(gradient):
             gradients = list(record.gradients())
             gradients[position] = _moved(gradient)
             complaints = check(replace(record, expected_grad=gradients))
-            assert any(f"gradient in {'xyz'[position]} is" in text for text in complaints)
+            told = f"gradient in {'xyz'[position]} is"
+            assert any(told in text for text in complaints), complaints
 
 
 def test_a_right_record_is_not_reported() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from unigrad.backend.dialect import ATOM, LOWEST, UNARY, Hole, Names, Template
-from unigrad.errors import UnsupportedError, locate
+from unigrad.errors import ShapeError, UnsupportedError, listed, locate
 from unigrad.ir.dims import Dim, symbols_of
 from unigrad.ir.nodes import CONSTANT, Graph, Node, tensor
 from unigrad.ir.source import locations, variable_name
@@ -133,6 +133,8 @@ class _Emitter:
         self.names = self.shared.names
         self.used = self.shared.used
         self.name = self.names.fresh(_identifier(name) or "function")
+        if module is None:
+            self.names.taken.discard(self.name)  # nothing in the file calls it: a variable may share it
         self.symbols: set[str] = set()
         self.body = _Body()
         self.nodes = [node for node in graph.nodes if node.operands or not _is_input(node)]
@@ -243,6 +245,11 @@ class _Emitter:
                 if isinstance(size, Dim) and str(size) in missing:
                     missing.discard(str(size))
                     lines.append(f"{size} = {self.body.texts[node][0]}.shape[{axis}]")
+        if missing:
+            raise ShapeError(
+                f"the size {listed(sorted(missing))} cannot be read from an argument: give the name alone"
+                " as a dimension of one of them"
+            )
         return lines
 
     # -- statements --------------------------------------------------------------------------------

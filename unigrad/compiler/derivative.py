@@ -12,7 +12,6 @@ from unigrad.trace.array import node_of, wrap
 
 if TYPE_CHECKING:
     from unigrad.backend.registry import Backend
-    from unigrad.config import Settings
 
 __all__ = ["flat_signature", "graph_derivative", "graph_function"]
 
@@ -57,11 +56,9 @@ def graph_derivative(
     kind: str,
     wrt: tuple[int, ...],
     seeds: tuple[int, ...],
-    settings: Settings,
     backend: Backend,
 ) -> Function:
     """The vjp or jvp of a graph, without its values, as a function of flat arrays."""
-    del settings
     count = len(graph.inputs)
     outputs = len(graph.outputs)
 

@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from unigrad import config
 from unigrad.backend import registry
-from unigrad.backend.emit import Parameter
-from unigrad.compiler.arguments import Arguments, Leaf, bind, owner_of, read, read_like, signature
-from unigrad.compiler.guard import MISS, guard, returned
-from unigrad.compiler.pipeline import Program, build, optimise, write
-from unigrad.compiler.render import literal
+from unigrad.compiler.arguments import Arguments, bind, read, read_like, signature
+from unigrad.compiler.collector import collector_paused
+from unigrad.compiler.guard import MISS
 from unigrad.compiler.state import CacheInfo, log, state_of
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, current_scope
-from unigrad.ops import elementwise, shape
+from unigrad.ir.nodes import Graph, current_scope
 from unigrad.trace.array import TracedArray
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, trace
@@ -31,33 +25,15 @@ from unigrad.trace.tracer import Traced, trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from unigrad.backend.emit import Parameter
     from unigrad.backend.registry import Backend
+    from unigrad.compiler.making import Compiled
     from unigrad.config import Settings
     from unigrad.passes.rewrite import Report
 
-__all__ = ["Function", "Tape", "has_traced_leaf"]
+__all__ = ["Function", "has_traced_leaf"]
 
-_VIEWS: Final = {
-    shape.reshape, shape.permute_dims, shape.broadcast_to, shape.expand_dims, shape.squeeze, shape.flip,
-    shape.getitem, elementwise.stop_gradient, elementwise.barrier, elementwise.positive,
-}  # fmt: skip
-
-
-@dataclass(slots=True)
-class Compiled:
-    """One signature on one target.
-
-    Attributes:
-        call: takes the arrays of a call, returns what the user gets.
-        program: the native function and its source.
-        traced: the graph and the structure of the result.
-        tape: the caller's tape recorded when this was compiled.
-    """
-
-    call: Callable[..., Any]
-    program: Program
-    traced: Traced
-
+_SETTINGS: Final = 16  # for how many settings a guard is kept
 
 class Function:
     """A function of model math, on whatever target the settings name.
@@ -117,10 +93,26 @@ class Function:
             return self._body(*args, **kwargs)
         chosen = config.resolve(settings, **self.overrides) if self.overrides else settings
         arguments = self._read(args, kwargs)
-        compiled, plain = self._find(chosen, arguments)
-        if plain and not kwargs and all(isinstance(one, int) for one in arguments.plan):
-            self._install_guard(settings, chosen, arguments, compiled)
+        compiled, place = self._find(chosen, arguments)
+        if not kwargs:
+            self._remember(settings, arguments, place, compiled)
         return compiled.call(*[leaf.value for leaf in arguments.leaves])
+
+    def _remember(
+        self, settings: Settings, arguments: Arguments, place: tuple[Any, ...], compiled: Compiled
+    ) -> None:
+        """Let the next call of this signature go the fast way, if it is one of plain arrays."""
+        if place[-1] is not None or compiled.traced.hidden:
+            return
+        if not all(plan.__class__ is int for plan in arguments.plan):
+            return
+        from unigrad.compiler.making import Place, fast_way  # noqa: PLC0415  (imported by need)
+
+        fast = fast_way(self._name, arguments, Place(*place), compiled)
+        if fast is not None:
+            guards = {} if len(self._state.guards) > _SETTINGS else dict(self._state.guards)
+            guards[settings] = fast
+            self._state.guards = guards
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         bound, keywords, names = bind(self.signature_of, self._name, args, kwargs)
@@ -128,22 +120,23 @@ class Function:
 
     # -- compiling ---------------------------------------------------------------------------------
 
-    def _find(self, settings: Settings, arguments: Arguments) -> tuple[Compiled, bool]:
-        """The compiled signature for these arguments, and whether no tape records."""
+    def _find(self, settings: Settings, arguments: Arguments) -> tuple[Compiled, tuple[Any, ...]]:
+        """The compiled signature for these arguments, and where it runs."""
         backend, mode, device = _placed(settings, arguments)
-        owners = tuple(leaf.owner for leaf in arguments.leaves)
         # Without arrays in, a result is an array of the target, as creation functions make them.
+        owners = tuple([leaf.owner for leaf in arguments.leaves])
         native_in = not owners or any(owner not in ("python", "numpy") for owner in owners)
         tape: Any = None
-        if native_in or backend.name != "numpy":
-            runtime = registry.runtime(backend)
-            on_tape = getattr(runtime, "on_tape", None)
-            tape = on_tape([leaf.value for leaf in arguments.leaves]) if on_tape and native_in else None
+        kinds: tuple[Any, ...] = owners
+        if native_in:
+            values = [leaf.value for leaf in arguments.leaves]
+            on_tape = getattr(registry.runtime(backend), "on_tape", None)
+            tape = on_tape(values) if on_tape is not None else None
+            kinds = tuple([type(value) for value in values])
+        place = (backend, mode, device, native_in, tape)
         key = (
-            backend.name, mode, device, settings.autodiff, settings.conventions, settings.default_float,
-            arguments.structure, arguments.types, arguments.plan, native_in, tape,
-            tuple(type(leaf.value) if leaf.owner != "python" else leaf.owner for leaf in arguments.leaves)
-            if native_in else owners,
+            place, kinds, settings.autodiff, settings.conventions, settings.default_float,
+            arguments.structure, arguments.types, arguments.plan,
         )  # fmt: skip
         state = self._state
         with state.lock:
@@ -151,11 +144,16 @@ class Function:
             if known is not None:
                 state.compiled.move_to_end(key)
                 state.hits += 1
-                return known, tape is None
-        compiled = self._compile(settings, arguments, backend, mode, device, native_in, tape)
-        if not compiled.traced.hidden:
-            state.keep(state.compiled, key, compiled)
-        return compiled, tape is None and not compiled.traced.hidden
+                return known, place
+            from unigrad.compiler.making import Place, make  # noqa: PLC0415  (imported by need)
+
+            state.misses += 1
+            log().info("compiling %s for %s, %s", self._name, backend.name, arguments.types)
+            traced = self._trace(settings, arguments)
+            compiled = make(self._name, settings, arguments, Place(*place), traced)
+            if not traced.hidden:
+                state.keep(state.compiled, key, compiled)
+        return compiled, place
 
     def _trace(self, settings: Settings, arguments: Arguments) -> Traced:
         """The graph of one signature, shared by all targets."""
@@ -166,126 +164,17 @@ class Function:
             return known
         state.traces += 1
         if state.traces > 1:
-            log.info("tracing %s again, for %s", self._name, [str(t) for t in arguments.types])
+            log().info("tracing %s again, for %s", self._name, arguments.types)
 
         def run(inputs: Sequence[TracedArray]) -> Any:
             args, kwargs = arguments.rebuild(inputs)
             return self._body(*args, **kwargs)
 
-        with config.use(default_float=settings.default_float):  # pyright: ignore[reportArgumentType]
+        with collector_paused(), config.use(default_float=settings.default_float):  # pyright: ignore[reportArgumentType]
             traced = trace(run, arguments.types, arguments.names, name=self._name)
         if not traced.hidden:
             state.keep(state.traced, key, traced)
         return traced
-
-    def _compile(
-        self,
-        settings: Settings,
-        arguments: Arguments,
-        backend: Backend,
-        mode: str,
-        device: str | None,
-        native_in: bool,  # noqa: FBT001
-        tape: Any,
-    ) -> Compiled:
-        self._state.misses += 1
-        label = f"{backend.name}{':' + mode if mode else ''} {self._name}"
-        log.info("compiling %s for %s", label, [str(t) for t in arguments.types])
-        traced = self._trace(settings, arguments)
-        runtime = registry.runtime(backend)
-        check = getattr(runtime, "check_device", None)
-        if check is not None:
-            check(device)
-
-        def render(texts: Sequence[str]) -> str | None:
-            return literal(traced.structure, texts)
-
-        nested_text = render([f"y{i}" for i in range(len(traced.graph.outputs))])
-        nested = nested_text is not None and "{" not in nested_text and bool(traced.graph.outputs)
-        native = settings.autodiff == "native" and backend.native
-        attach = getattr(runtime, "attach", None)
-        one_node = tape is not None and not native and attach is not None
-        program = build(
-            traced.graph, backend, mode if not one_node else backend.modes[0] if backend.modes else "", device,
-            name=self._name, label=label,
-            render=render if nested and not one_node else lambda texts: None,
-            native=native, conventions=settings.conventions,
-        )  # fmt: skip
-        call = self._entry(settings, arguments, backend, runtime, device, traced, program, render,
-                           nested=nested, native_in=native_in, tape=tape if one_node else None, label=label)  # fmt: skip
-        return Compiled(call, program, traced)
-
-    def _entry(
-        self, settings: Settings, arguments: Arguments, backend: Backend, runtime: Any, device: str | None,
-        traced: Traced, program: Program, render: Callable[[Sequence[str]], str | None], *,
-        nested: bool, native_in: bool, tape: Any, label: str,
-    ) -> Callable[..., Any]:  # fmt: skip
-        """What a general call runs: conversions, the native function, and the way back."""
-        rebuild = traced.structure.unflatten
-        convert = [_converter(leaf, backend, runtime, device) for leaf in arguments.leaves]
-        hidden = traced.hidden
-        graph = traced.graph
-        shared = [_shares(node) for node in graph.outputs]
-        is_numpy = backend.name == "numpy" or runtime.ARRAY_TYPE is np.ndarray
-        numpy_out = not native_in
-        native = program.call
-        if tape is not None:
-            native = runtime.attach(native, Tape(self, settings, graph, backend), tape)
-            nested = False
-        lines = returned(
-            "native(*values)", graph.output_types, shared, numpy_out=numpy_out, is_numpy=is_numpy,
-            render=render, nested=nested,
-        )  # fmt: skip
-        from unigrad.backend.load import load  # noqa: PLC0415
-
-        if is_numpy:
-            lines = ["with errstate(all='ignore'):", *(f"    {line}" for line in lines)]
-        text = "def finish(values):\n" + "".join(f"    {line}\n" for line in lines)
-        finish = load(
-            text, "finish", f"finish {label}",
-            {"native": native, "to_numpy": runtime.to_numpy, "rebuild": rebuild, "errstate": np.errstate},
-        )  # fmt: skip
-
-        def call(*values: Any) -> Any:
-            converted = [one(value) for one, value in zip(convert, values, strict=True)]
-            return finish([*converted, *hidden])
-
-        return call
-
-    def _install_guard(
-        self, settings: Settings, chosen: Settings, arguments: Arguments, compiled: Compiled
-    ) -> None:
-        """Let the next call of this signature go the fast way."""
-        if any(parameter_leaves != ((i, ""),) for i, (_, parameter_leaves) in enumerate(arguments.parameters)):
-            return
-        if len(arguments.parameters) != len(arguments.leaves):
-            return
-        backend, mode, device = _placed(chosen, arguments)
-        runtime = registry.runtime(backend)
-        native_in = any(leaf.owner not in ("python", "numpy") for leaf in arguments.leaves)
-        if native_in and (
-            any(leaf.owner == "numpy" for leaf in arguments.leaves)
-            or not hasattr(runtime, "GUARD_TESTS")
-            or any(owner_of(leaf.value) is not backend for leaf in arguments.leaves if leaf.owner != "python")
-        ):
-            return
-        graph = compiled.traced.graph
-
-        def render(texts: Sequence[str]) -> str | None:
-            return literal(compiled.traced.structure, texts)
-
-        fast = guard(
-            arguments.leaves, compiled.program.call, runtime,
-            numpy_out=not native_in, device=device, outputs=graph.output_types,
-            shared=[_shares(node) for node in graph.outputs],
-            rebuild=compiled.traced.structure.unflatten, render=render,
-            nested=not compiled.program.emitted.flat, label=f"{backend.name} {mode} {self._name}",
-        )  # fmt: skip
-        guards = dict(self._state.guards)
-        if len(guards) > 16:  # noqa: PLR2004  (settings, not signatures)
-            guards.clear()
-        guards[settings] = fast
-        self._state.guards = guards
 
     # -- half way ----------------------------------------------------------------------------------
 
@@ -327,6 +216,9 @@ class Function:
             >>> print(ug.grad(ug.function(lambda x: x * x)).source("numpy", 3.0))  # doctest: +ELLIPSIS
             def ...
         """
+        from unigrad.compiler.pipeline import write  # noqa: PLC0415  (imported by need)
+        from unigrad.compiler.render import literal  # noqa: PLC0415
+
         settings = self._settings(target)
         arguments = self._like(like, keywords)
         backend, _ = registry.get(settings.target)
@@ -349,6 +241,9 @@ class Function:
         Returns:
             A function of the arguments that are no settings, in their order.
         """
+        from unigrad.compiler.pipeline import build  # noqa: PLC0415  (imported by need)
+        from unigrad.compiler.render import literal  # noqa: PLC0415
+
         settings = self._settings(target)
         arguments = self._like(like, keywords)
         backend, mode = registry.get(settings.target)
@@ -372,6 +267,8 @@ class Function:
 
     def explain(self, *like: Any, **keywords: Any) -> Report:
         """Which rewriting rules fired, and where, for arguments like these."""
+        from unigrad.compiler.pipeline import optimise  # noqa: PLC0415  (imported by need)
+
         settings = self._settings()
         traced = self._trace(settings, self._like(like, keywords))
         native = settings.autodiff == "native" and registry.get(settings.target)[0].native
@@ -407,33 +304,6 @@ def _restore(function: Any, chain: Any, static: Any, overrides: Any) -> Function
     return Function(function, static=static, settings=overrides, chain=chain[0])
 
 
-class Tape:
-    """What a runtime needs to put a function on the caller's tape as one node.
-
-    Attributes:
-        function: the function.
-        graph: its graph; inputs are the arrays of the call, then the hidden ones.
-        backend: the backend whose tape it is.
-    """
-
-    def __init__(self, function: Function, settings: Settings, graph: Graph, backend: Backend) -> None:
-        self.function = function
-        self.settings = settings
-        self.graph = graph
-        self.backend = backend
-
-    def derivative(self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()) -> Function:
-        """The derivative as a function of flat arrays: ``"vjp"`` (inputs, cotangents) or ``"jvp"``."""
-        from unigrad.compiler.derivative import graph_derivative  # noqa: PLC0415
-
-        key = ("derivative", kind, wrt, seeds)
-        known = self.graph.memo.get(key)
-        if known is None:
-            known = graph_derivative(self.graph, kind, wrt, seeds, self.settings, self.backend)
-            self.graph.memo[key] = known
-        return known
-
-
 def has_traced_leaf(tree: Any) -> bool:
     """Whether a traced value is among the leaves of ``tree``."""
     return any(leaf.__class__ is TracedArray for leaf in flatten(tree)[0])
@@ -460,42 +330,6 @@ def _placed(settings: Settings, arguments: Arguments) -> tuple[Backend, str, str
 
 
 def _parameters(arguments: Arguments) -> list[Parameter]:
+    from unigrad.backend.emit import Parameter  # noqa: PLC0415  (imported by need)
+
     return [Parameter(name, leaves) for name, leaves in arguments.parameters]
-
-
-def _converter(leaf: Leaf, backend: Backend, runtime: Any, device: str | None) -> Callable[[Any], Any]:
-    """What brings one argument of a call to the backend."""
-    dtype = leaf.type.dtype
-    if leaf.owner == backend.name:
-        if backend.name == "numpy":
-            from unigrad.trace.capture import as_numpy  # noqa: PLC0415
-
-            return as_numpy
-        place = getattr(runtime, "place", None)
-        return (lambda value: place(value, device)) if place is not None else (lambda value: value)
-    if leaf.owner == "python":
-        if backend.name == "numpy":
-            return dtype.numpy.type
-        return lambda value: runtime.asarray(np.asarray(value, dtype.numpy), dtype, device)
-    if leaf.owner == "numpy":
-        return lambda value: runtime.asarray(np.ascontiguousarray(value) if value.ndim else value, dtype, device)
-    other = registry.runtime(registry.found(leaf.owner))
-
-    def travel(value: Any) -> Any:
-        from_dlpack = getattr(runtime, "from_dlpack", None)
-        if from_dlpack is not None:
-            try:
-                return from_dlpack(value, device)
-            except (TypeError, RuntimeError, BufferError, ValueError):
-                pass  # a layout or a dtype that DLPack does not carry goes by way of NumPy
-        return runtime.asarray(other.to_numpy(value), dtype, device)
-
-    return travel
-
-
-def _shares(node: Node) -> bool:
-    """Whether an output may share memory with an input or a constant."""
-    while node.op in _VIEWS:
-        node = node.operands[0]
-    return node.op is INPUT or node.op is CONSTANT
-

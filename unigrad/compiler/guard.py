@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from unigrad.backend.load import load
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -40,6 +38,8 @@ def guard(
     label: str,
 ) -> Callable[..., Any]:
     """A function of positional arrays that calls ``native`` or answers :data:`MISS`."""
+    from unigrad.backend.load import load  # noqa: PLC0415  (imported by need)
+
     names = [f"x{position}" for position in range(len(leaves))]
     space: dict[str, Any] = {
         "ndarray": np.ndarray, "native": native, "MISS": MISS, "errstate": np.errstate,

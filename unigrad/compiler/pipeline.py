@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unigrad.backend import registry
 from unigrad.backend.emit import Emitted, Parameter, emit, unsupported
 from unigrad.backend.load import load
+from unigrad.compiler.collector import collector_paused
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, graph_parameters, scope, tensor
 from unigrad.ops.spec import Op
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, run
@@ -169,6 +171,17 @@ def write(
     conventions: str = "unigrad",
 ) -> tuple[Emitted, Graph]:
     """The source of a graph for a backend; needs no framework."""
+    with collector_paused():
+        return _write(
+            graph, backend, name=name, parameters=parameters, render=render, native=native,
+            conventions=conventions,
+        )  # fmt: skip
+
+
+def _write(
+    graph: Graph, backend: Backend, *, name: str, parameters: Sequence[Parameter] | None,
+    render: Callable[[Sequence[str]], str | None] | None, native: bool, conventions: str,
+) -> tuple[Emitted, Graph]:  # fmt: skip
     graph, _ = optimise(graph, native=native and backend.native)
     graph = with_legal_bodies(legalise(graph, backend), backend)
     emitted = emit(
@@ -197,10 +210,11 @@ def build(
         conventions=conventions,
     )  # fmt: skip
     runtime = registry.runtime(backend)
-    function = load(emitted.text, emitted.name, label)
+    with collector_paused():
+        function = load(emitted.text, emitted.name, label)
     if emitted.constants:
         # Captured arrays are placed on the device once and become the trailing defaults.
-        function.__defaults__ = tuple(
+        inspect.unwrap(function).__defaults__ = tuple(
             runtime.asarray(node.params[0], tensor(node).dtype, device) for node in emitted.constants
         )
         function.__kwdefaults__ = None

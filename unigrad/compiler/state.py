@@ -6,7 +6,6 @@ taken anew in every turn of a loop finds what the first turn made.
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections import OrderedDict
@@ -14,10 +13,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from logging import Logger
 
 __all__ = ["CacheInfo", "State", "log", "state_of"]
 
-log: Final = logging.getLogger("unigrad")
+
+def log() -> Logger:
+    """The logger that says what is traced and compiled, and why."""
+    import logging  # noqa: PLC0415  (imported by need)
+
+    return logging.getLogger("unigrad")
+
 
 LIMIT: Final = 256
 

@@ -25,6 +25,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_LONGEST_MESSAGE: Final = 500  # characters; it may quote the text
 _NOUNS: Final = {
     "node": "a node such as %0",
     "graph": "a graph such as @1",
@@ -66,6 +67,8 @@ class Line:
 
     def error(self, message: str, column: int | None = None) -> GraphFormatError:
         """An error at the next word, or at a column."""
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]} ..."
         return GraphFormatError(message, self.number, self.column if column is None else column)
 
     def expected(self, what: str) -> GraphFormatError:

@@ -19,6 +19,8 @@ from unigrad.ir.types import DTYPES, NodeType, TensorType
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import numpy as np
+
 __all__ = ["DEEPEST_TUPLE", "FORMAT", "LEAVES", "from_text", "op_version", "parameter_names"]
 
 FORMAT: Final = 1
@@ -87,6 +89,8 @@ class _Reader:
         self.graphs: dict[str, Graph] = {}
         self.versions: dict[str, int] = {}
         self.types: dict[str, TensorType] = {}
+        # A scope knows a large array by its identity: no other may get it while this is read.
+        self.arrays: list[np.ndarray[Any, Any]] = []
         self.end = (1, 1)
         self.lines = self._lines(text)
 
@@ -363,6 +367,7 @@ class _Reader:
             array = from_bytes(value, type_) if is_bytes else from_number(value, type_)
         except (ValueError, OverflowError, MemoryError) as error:
             raise line.error(f"constant: {error}", value_column) from error
+        self.arrays.append(array)
         return place.constant(array, type_.dtype, weak=type_.weak)
 
 

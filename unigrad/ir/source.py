@@ -7,7 +7,6 @@ for none of it.
 
 from __future__ import annotations
 
-import dis
 import itertools
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from unigrad.errors import Location
 from unigrad.ir.nodes import caller_origin
 
 if TYPE_CHECKING:
+    import dis
     from types import CodeType
 
     from unigrad.ir.nodes import Node, Origin
@@ -52,6 +52,8 @@ def caller_location() -> Location | None:
 @lru_cache(maxsize=1024)
 def _stores(code: CodeType) -> dict[int, str]:
     """For each instruction whose result goes straight into a variable: the variable's name."""
+    import dis  # noqa: PLC0415  (imported by need)
+
     names: dict[int, str] = {}
     previous: dis.Instruction | None = None
     for instruction in dis.get_instructions(code):

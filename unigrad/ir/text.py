@@ -61,6 +61,17 @@ def to_text(graph: Graph, *, origins: bool = False) -> str:
 
     Raises:
         VerificationError: if the graph is not closed, or a node has a parameter without a text.
+
+    Example:
+        >>> from unigrad.ir.nodes import Scope
+        >>> x = Scope().input(TensorType.parse("float64[n]"), "x")
+        >>> print(to_text(Graph([x], [x], name="identity")), end="")
+        unigrad graph 1
+        <BLANKLINE>
+        graph identity
+          %0 = input(x) : float64[n]
+          return %0
+        end
     """
     return _Writer(names=True, origins=origins).text(graph)
 
@@ -199,7 +210,7 @@ class _Writer:
             items: tuple[Any, ...] = cast("Any", value)
             inside = ", ".join([self.value(item, node, depth + 1) for item in items])
             return f"({inside}{',' if len(items) == 1 else ''})"
-        kind = cast("type", type(value)).__name__
+        kind = type(cast("object", value)).__name__
         raise VerificationError(
             f"{node!r} has a parameter of type {kind}, which has no text;"
             " parameters are None, numbers, strings, dtypes, types, sizes, graphs and tuples"

@@ -74,12 +74,18 @@ floor_divide = binary(
 
 def _quotient(out: Any, x: Any, y: Any) -> Any:
     """The integer quotient that fits the returned remainder; -1 where it is a limit at infinity."""
-    opposite = where(isinf(y), where((x < 0) != (y < 0), -1, 0), round((x - out) / y))  # noqa: PLR2004
-    return where(equal(x, 0), 0, opposite)
+    at_infinity = where(logical_xor(x < 0, y < 0), -1, 0)
+    opposite = where(isinf(y), at_infinity, _finite_quotient(out, x, y))
+    return where(logical_and(equal(x, 0), not_equal(y, 0)), 0, opposite)
+
+
+def _finite_quotient(out: Any, x: Any, y: Any) -> Any:
+    """The integer ``(x - out) / y``; by 0, where there is no remainder, the infinite quotient."""
+    return where(equal(y, 0), x / y, round((x - out) / y))
 
 
 def _truncated_quotient(out: Any, x: Any, y: Any) -> Any:
-    return where(isinf(y), 0, round((x - out) / y))
+    return where(isinf(y), 0, _finite_quotient(out, x, y))
 
 
 remainder = binary(

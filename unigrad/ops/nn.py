@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from unigrad.ir.nodes import Node, tensor
-from unigrad.ops.elementwise import exp, log_sigmoid, relu, sigmoid, softplus
+from unigrad.ops.elementwise import exp, log, log_sigmoid, relu, sigmoid, softplus
 from unigrad.ops.families import normalise_axes, operation
-from unigrad.ops.reduction import logsumexp, max_, sum_
+from unigrad.ops.reduction import max_, sum_
 from unigrad.ops.spec import Array
 
 __all__ = ["log_sigmoid", "log_softmax", "relu", "sigmoid", "softmax", "softplus"]
@@ -39,6 +39,8 @@ def _(g: Node, out: Node, x: Node, *, axis: Any) -> Any:
 
 @softmax.lower
 def _(x: Node, *, axis: Any) -> Any:
+    if 0 in x.shape:
+        return exp(x)  # nothing to normalise
     shifted = exp(x - max_(x, axis=axis, keepdims=True))
     return shifted / sum_(shifted, axis=axis, keepdims=True)
 
@@ -51,7 +53,10 @@ def log_softmax(x: Array, /, *, axis: Any = -1) -> Any:
     """``x - logsumexp(x)`` over ``axis``."""
     from scipy import special  # noqa: PLC0415
 
-    return np.asarray(special.log_softmax(x, axis=axis))
+    with np.errstate(all="ignore"):
+        # A row with +inf or with -inf alone is NaN throughout, as its softmax is.
+        undefined = np.isnan(special.softmax(x, axis=axis))
+        return np.where(undefined, np.nan, special.log_softmax(x, axis=axis))
 
 
 @log_softmax.vjp
@@ -62,4 +67,7 @@ def _(g: Node, out: Node, x: Node, *, axis: Any) -> Any:
 
 @log_softmax.lower
 def _(x: Node, *, axis: Any) -> Any:
-    return x - logsumexp(x, axis=axis, keepdims=True)
+    if 0 in x.shape:
+        return exp(x)
+    shifted = x - max_(x, axis=axis, keepdims=True)
+    return shifted - log(sum_(exp(shifted), axis=axis, keepdims=True))

@@ -18,7 +18,7 @@ from unigrad.ops.elementwise import (
     where,
 )
 from unigrad.ops.families import axes_kept, reduction
-from unigrad.ops.shape import broadcast_to, concat, dim_value, expand_dims, getitem, iota, reshape
+from unigrad.ops.shape import broadcast_to, concat, dim_value, expand_dims, getitem, iota, reshape, squeeze
 from unigrad.ops.spec import Array, Axes
 
 if TYPE_CHECKING:
@@ -227,15 +227,12 @@ def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
 def _(x: Node, *, axis: Any, keepdims: bool) -> Any:
     from unigrad.ops.elementwise import isfinite, log, stop_gradient  # noqa: PLC0415
 
+    if any(x.shape[one] == 0 for one in axis):
+        return log(sum_(exp(x), axis=axis, keepdims=keepdims))  # of nothing: -inf
     peak = max_(x, axis=axis, keepdims=True)
     peak = stop_gradient(where(isfinite(peak), peak, 0))
     total = log(sum_(exp(x - peak), axis=axis, keepdims=True)) + peak
-    return total if keepdims else reshape(total, tensor_shape_without(x, axis))
-
-
-def tensor_shape_without(x: Node, axis: tuple[int, ...]) -> tuple[Any, ...]:
-    """The shape of ``x`` without ``axis``."""
-    return tuple(size for position, size in enumerate(x.shape) if position not in axis)
+    return total if keepdims else squeeze(total, axis=axis)
 
 
 @reduction(kinds="any", result="bool")

@@ -12,7 +12,7 @@ from unigrad.ir.nodes import CONSTANT, Node, Scope, tensor
 from unigrad.ir.types import DTYPES, Shape, TensorType, as_dtype, broadcast_shapes
 from unigrad.ops.elementwise import where
 from unigrad.ops.families import normalise_axes, normalise_axis, operation
-from unigrad.ops.spec import Array, Op, as_node
+from unigrad.ops.spec import Array, Op, as_node, composite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -266,6 +266,43 @@ def _(g: Node, out: Node, *arrays: Node, axis: int) -> tuple[Node, ...]:
     return tuple(
         getitem(g, (*(slice(None),) * axis, position)) for position in range(len(arrays))
     )
+
+
+@composite
+def roll(x: Array, /, shift: Any, *, axis: Any = None) -> Any:
+    """Elements moved ``shift`` places along ``axis``; what falls off one end enters at the other.
+
+    Without ``axis`` the array is rolled as if it were flat.
+    """
+    if axis is None:
+        return reshape(_rolled(reshape(x, (-1,)), int(shift), 0), x.shape)
+    shifts = shift if isinstance(shift, tuple) else (shift,)
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if len(shifts) != len(axes):
+        raise ArgumentError(f"roll: {len(shifts)} shifts for {len(axes)} axes")
+    for one, by in zip(axes, shifts, strict=True):
+        x = _rolled(x, int(by), normalise_axis(one, x.ndim))
+    return x
+
+
+def _rolled(x: Any, shift: int, axis: int) -> Any:
+    size = x.shape[axis]
+    shift = shift % size if isinstance(size, int) and size else shift
+    if shift == 0 or size == 0:
+        return x
+    before = (slice(None),) * axis
+    return concat([getitem(x, (*before, slice(-shift, None))), getitem(x, (*before, slice(None, -shift)))], axis=axis)
+
+
+@composite
+def tile(x: Array, repetitions: Any) -> Any:
+    """``x`` repeated along each axis as often as ``repetitions`` says; missing axes are new ones."""
+    counts = as_shape(repetitions)
+    shape = (1,) * (len(counts) - x.ndim) + x.shape
+    counts = (1,) * (len(shape) - len(counts)) + counts
+    apart = tuple(size for one in shape for size in (1, one))
+    whole = tuple(size for count, one in zip(counts, shape, strict=True) for size in (count, one))
+    return reshape(broadcast_to(reshape(x, apart), whole), tuple(c * s for c, s in zip(counts, shape, strict=True)))
 
 
 # -- creation --------------------------------------------------------------------------------------

@@ -37,8 +37,15 @@ erfc = unary(
     "erfc", _scipy("erfc"), lambda out, x: -TWO_OVER_SQRT_PI * exp(-(x * x)),
     doc="Complementary error function (DLMF 7.2.2).", kinds="real floating",
 )  # fmt: skip
+def _gammaln(x: Any) -> Any:
+    """SciPy's, with the limit ``inf`` at ``-inf``, where every other library has it."""
+    from scipy import special  # noqa: PLC0415
+
+    return special.gammaln(np.where(np.equal(x, -np.inf), np.inf, x))
+
+
 gammaln = unary(
-    "gammaln", _scipy("gammaln"), lambda out, x: digamma(x),
+    "gammaln", _gammaln, lambda out, x: digamma(x),
     doc="Logarithm of the absolute value of the gamma function (DLMF 5.2.1).",
     kinds="real floating",
 )  # fmt: skip
@@ -60,7 +67,14 @@ def polygamma_of(x: Array, n: int) -> Any:
     """The ``n``-th derivative of ``digamma`` (DLMF 5.15)."""
     from scipy import special  # noqa: PLC0415
 
-    return special.polygamma(n, x) if n else special.digamma(x)
+    if n == 0:
+        return special.digamma(x)
+    value = np.asarray(special.polygamma(n, x), np.asarray(x).dtype)
+    if n % 2:
+        return value
+    # Even derivatives change sign across a pole: no limit, but on the two sides of zero.
+    value = np.where((x < 0) & (x == np.floor(x)), np.nan, value)
+    return np.where(np.equal(x, 0), np.copysign(np.inf, np.negative(x)), value)
 
 
 polygamma_of.elementwise = True

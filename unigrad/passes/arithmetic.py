@@ -10,7 +10,7 @@ numbers ``(x + 1e16) - 1e16``, which are written in order to round.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from unigrad.ops.elementwise import (
     sqrt,
     square,
 )
-from unigrad.ops.pattern import number, number_of, variables
+from unigrad.ops.pattern import constant_of, number, number_of, variables
 from unigrad.ops.reduction import mean, sum_
 from unigrad.passes.rewrite import rule, rule_on, shared
 from unigrad.passes.values import (
@@ -88,7 +88,7 @@ def subtracted_from_zero(x: Array, out: Array) -> Array:
 
 @rule(positive(x))
 def positive_dropped(x: Array) -> Array:
-    """``+x`` is ``x``."""
+    """``+x`` is ``x``: written for symmetry with ``-x``."""
     return x
 
 
@@ -203,7 +203,7 @@ def multiple_of_multiple(c: Array, d: Array, x: Array, out: Array) -> Array:
     return _scaled(multiply, combined(multiply, c, d), x, out)
 
 
-@rule(c * (x / d), (c * x) / d, c / (d / x))
+@rule(c * (x / d), (c * x) / d)
 def multiple_of_quotient(c: Array, d: Array, x: Array, out: Array) -> Array:
     """``c * x / d`` is ``(c/d) * x``; as exact, rounding ``c/d`` in place of the product."""
     return _scaled(multiply, combined(divide, c, d), x, out)
@@ -240,9 +240,12 @@ def doubled(x: Array) -> Array:
 
 @rule(g * reciprocal(x), g * (1 / x))
 def times_reciprocal(g: Array, x: Array, out: Array) -> Array:
-    """``g * (1 / x)`` is ``g / x``; rounded once instead of twice, and no overflow of ``1 / x``."""
+    """``g * (1 / x)`` is ``g / x``; rounded once instead of twice, and no overflow of ``1 / x``.
+
+    Not if ``x`` is stretched by the product: one division may then serve many products.
+    """
     inverse = out.operands[out.operands[0] is g]
-    return None if shared(inverse) else like(g / x, out)
+    return None if shared(inverse) or x.shape != out.shape else g / x
 
 
 # -- powers ----------------------------------------------------------------------------------------
@@ -352,8 +355,13 @@ def _factored(op: Op[...], a: Array, b: Array, c: Array, d: Array, out: Array) -
         return None
     if shared(first) or shared(second) or out.shape not in (first.shape, second.shape):
         return None
-    added = (out.op is add) is (scale == other)
-    return like(op(a + b if added else a - b, c), out)
+    if (out.op is add) is (scale == other):
+        total, factor = a + b, constant_of(c)
+    elif scale.real > 0:
+        total, factor = a - b, constant_of(c)
+    else:  # a difference is turned around rather than scaled by a negative number
+        total, factor = b - a, _opposite(c)
+    return like(op(total, factor), out)
 
 
 @rule(fraction / c)
@@ -368,14 +376,17 @@ def divided_by_power_of_two(x: Array, c: Array, out: Array) -> Array:
 
 @rule(sum_(c * x, axis=axis, keepdims=keepdims), mean(c * x, axis=axis, keepdims=keepdims))
 def sum_of_multiples(c: Array, x: Array, axis: Any, keepdims: Any, out: Array) -> Array:
-    """``sum(c * x)`` is ``c * sum(x)``, on fewer elements; a sum near overflow may overflow sooner."""
-    return like(c * out.op(x, axis=axis, keepdims=keepdims), out) if _free(c, x, out) else None
+    """``sum(c * x)`` is ``c * sum(x)``, on fewer elements; a sum near overflow may overflow sooner.
+
+    Not if ``c`` is so small or large that it may be there to keep the sum in range.
+    """
+    return constant_of(c) * out.op(x, axis=axis, keepdims=keepdims) if _free(c, x, out) else None
 
 
 @rule(sum_(x / c, axis=axis, keepdims=keepdims), mean(x / c, axis=axis, keepdims=keepdims))
 def sum_of_quotients(c: Array, x: Array, axis: Any, keepdims: Any, out: Array) -> Array:
     """``sum(x / c)`` is ``sum(x) / c``, on fewer elements; a sum near overflow may overflow sooner."""
-    return like(out.op(x, axis=axis, keepdims=keepdims) / c, out) if _free(c, x, out) else None
+    return out.op(x, axis=axis, keepdims=keepdims) / constant_of(c) if _free(c, x, out) else None
 
 
 def _free(c: Array, x: Array, out: Array) -> bool:
@@ -383,7 +394,10 @@ def _free(c: Array, x: Array, out: Array) -> bool:
     (inner,) = out.operands
     if shared(inner) or x.shape != inner.shape or not is_inexact(inner) or not is_wide(inner):
         return False
-    return bool(np.isfinite(_value(c))) and _value(c) != 0
+    return bool(_SMALLEST_SCALE <= abs(_value(c)) <= 1 / _SMALLEST_SCALE)
+
+
+_SMALLEST_SCALE: Final = 1e-8
 
 
 ECONOMIES = (

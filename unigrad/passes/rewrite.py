@@ -9,7 +9,7 @@ anew in a fresh table also shares what has become equal.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
@@ -177,30 +177,24 @@ def rewriting(name: str, *rules: Rule) -> Rewriting:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A rule that fired for one place in the user's source.
+    """A rule that fired for one line of the user's source.
 
     Attributes:
         pass_name: the pass that holds the rule.
         rule: the rule's name.
         reason: why the rule stands, its docstring.
-        origin: what the user wrote there; ``None`` if nobody did.
+        location: the user's expression, the first one of that line; ``None`` if nobody wrote it.
         count: how often.
     """
 
     pass_name: str
     rule: str
     reason: str
-    origin: Origin | None
+    location: Location | None
     count: int
 
-    @property
-    def location(self) -> Location | None:
-        """The user's line, with columns."""
-        return None if self.origin is None else location_of(self.origin)
-
     def __str__(self) -> str:
-        location = self.location
-        place = "" if location is None else f"{location.file}:{location.line}: "
+        place = "" if self.location is None else f"{self.location.file}:{self.location.line}: "
         times = "" if self.count == 1 else f" ({self.count} times)"
         reason = self.reason.partition("\n\n")[0].replace("\n", " ")
         return f"{place}{self.pass_name}: {self.rule}{times}: {reason}"
@@ -223,11 +217,16 @@ class Report:
             self._counts[key] = self._counts.get(key, 0) + count
 
     def __iter__(self) -> Iterator[Firing]:
+        found: dict[Any, Firing] = {}
         for (name, fired, origin), count in self._counts.items():
-            yield Firing(name, fired.name, fired.reason, origin, count)
+            location = None if origin is None else location_of(origin)
+            key = (name, fired, location and location[:2])
+            first = found.get(key) or Firing(name, fired.name, fired.reason, location, 0)
+            found[key] = replace(first, count=first.count + count)
+        return iter(found.values())
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return sum(1 for _ in self)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))

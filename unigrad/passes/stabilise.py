@@ -137,13 +137,19 @@ def one_minus_sigmoid(x: Array, out: Array) -> Array:
 
 @rule(exp(x) / sum_(exp(x), axis=axis, keepdims=keepdims))
 def softmax_written_out(x: Array, axis: Any, keepdims: Any) -> Array:
-    """``exp`` overflows above 709 in float64; ``softmax`` does not."""
+    """``exp`` overflows above 709 in float64; ``softmax`` does not.
+
+    What holds an infinity is NaN as a whole: the convention of ``softmax``.
+    """
     return softmax(x, axis=axis) if keepdims or len(axis) == x.ndim else None
 
 
 @rule(x - logsumexp(x, axis=axis, keepdims=keepdims))
 def log_softmax_written_out(x: Array, axis: Any, keepdims: Any) -> Array:
-    """``x - logsumexp(x)`` is ``log_softmax(x)``: one op, which shifts before it subtracts."""
+    """``x - logsumexp(x)`` is ``log_softmax(x)``: one op, which shifts before it subtracts.
+
+    What holds an infinity is NaN as a whole: the convention of ``log_softmax``.
+    """
     return log_softmax(x, axis=axis) if keepdims or len(axis) == x.ndim else None
 
 

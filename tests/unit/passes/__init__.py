@@ -1,0 +1,1 @@
+"""The rewrite engine, every rule of every pass, and the passes together."""

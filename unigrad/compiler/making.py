@@ -1,0 +1,215 @@
+"""Making a compiled signature: the slow half of a call, imported when the first one is made.
+
+Between the user's arrays and the native function stand conversions on the way in, the structure of
+the result on the way out, and, where the caller's tape records, the node that carries our
+derivative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from unigrad.backend import registry
+from unigrad.backend.load import load
+from unigrad.compiler.guard import guard, returned
+from unigrad.compiler.pipeline import Program, build
+from unigrad.compiler.render import literal
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node
+from unigrad.ops import elementwise, shape
+from unigrad.trace.capture import as_numpy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unigrad.backend.registry import Backend
+    from unigrad.compiler.arguments import Arguments, Leaf
+    from unigrad.config import Settings
+    from unigrad.trace.tracer import Traced
+
+__all__ = ["Compiled", "Place", "Tape", "fast_way", "make"]
+
+_VIEWS: Final = {
+    shape.reshape, shape.permute_dims, shape.broadcast_to, shape.expand_dims, shape.squeeze, shape.flip,
+    shape.getitem, elementwise.stop_gradient, elementwise.barrier, elementwise.positive,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a signature runs.
+
+    Attributes:
+        backend: the framework.
+        mode: its mode, ``""`` if it has one way only.
+        device: the device that the target names, if it names one.
+        native_in: whether the caller passed native arrays, and gets native ones back.
+        tape: what the caller's tape records (``None``: nothing).
+    """
+
+    backend: Backend
+    mode: str
+    device: str | None
+    native_in: bool
+    tape: Any
+
+    @property
+    def label(self) -> str:
+        """The target as it shows in tracebacks."""
+        return f"{self.backend.name}{':' + self.mode if self.mode else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One signature on one target.
+
+    Attributes:
+        call: takes the arrays of a call, returns what the user gets.
+        program: the native function and its source.
+        traced: the graph and the structure of the result.
+    """
+
+    call: Callable[..., Any]
+    program: Program
+    traced: Traced
+
+
+def make(
+    name: str, settings: Settings, arguments: Arguments, place: Place, traced: Traced
+) -> Compiled:
+    """Compile one signature of a traced function."""
+    backend = place.backend
+    runtime = registry.runtime(backend)
+    check = getattr(runtime, "check_device", None)
+    if check is not None:
+        check(place.device)
+    native = settings.autodiff == "native" and backend.native
+    # On the caller's tape, graph mode is one node whose forward runs without the tape.
+    one_node = place.tape is not None and not native and hasattr(runtime, "attach")
+    names = [f"y{position}" for position in range(len(traced.graph.outputs))]
+    text = literal(traced.structure, names)
+    nested = bool(names) and not one_node and text is not None and "{" not in text
+    program = build(
+        traced.graph, backend, place.mode if not one_node else backend.modes[0], place.device,
+        name=name, label=f"{place.label} {name}",
+        render=(lambda texts: literal(traced.structure, texts)) if nested else (lambda _: None),
+        native=native, conventions=settings.conventions,
+    )  # fmt: skip
+    function = program.call
+    if one_node:
+        function = runtime.attach(function, Tape(traced.graph, backend), place.tape)
+    finish = _finish(function, runtime, traced, place, nested=nested, label=f"{place.label} {name}")
+    convert = [_converter(leaf, place, runtime) for leaf in arguments.leaves]
+    hidden = traced.hidden
+
+    def call(*values: Any) -> Any:
+        return finish([*[one(value) for one, value in zip(convert, values, strict=True)], *hidden])
+
+    return Compiled(call, program, traced)
+
+
+def _finish(
+    function: Callable[..., Any], runtime: Any, traced: Traced, place: Place, *, nested: bool, label: str
+) -> Callable[[Sequence[Any]], Any]:
+    """What calls the native function and gives results back as the caller's arrays came."""
+    is_numpy = runtime.ARRAY_TYPE is np.ndarray
+    lines = returned(
+        "native(*values)", traced.graph.output_types, [_shares(node) for node in traced.graph.outputs],
+        numpy_out=not place.native_in, is_numpy=is_numpy,
+        render=lambda texts: literal(traced.structure, texts), nested=nested,
+    )  # fmt: skip
+    if is_numpy:
+        lines = ["with errstate(all='ignore'):", *(f"    {line}" for line in lines)]
+    text = "def finish(values):\n" + "".join(f"    {line}\n" for line in lines)
+    space = {
+        "native": function, "to_numpy": runtime.to_numpy, "rebuild": traced.structure.unflatten,
+        "errstate": np.errstate,
+    }  # fmt: skip
+    return load(text, "finish", f"finish {label}", space)
+
+
+def fast_way(
+    name: str, arguments: Arguments, place: Place, compiled: Compiled
+) -> Callable[..., Any] | None:
+    """The emitted guard of a signature; ``None`` if its arguments are not all plain arrays."""
+    leaves = arguments.leaves
+    if len(arguments.parameters) != len(leaves) or any(
+        inside != ((position, ""),) for position, (_, inside) in enumerate(arguments.parameters)
+    ):
+        return None
+    runtime = registry.runtime(place.backend)
+    if place.native_in and (
+        not hasattr(runtime, "GUARD_TESTS")
+        or any(leaf.owner not in ("python", place.backend.name) for leaf in leaves)
+        or any(leaf.owner != "python" and type(leaf.value) is not runtime.ARRAY_TYPE for leaf in leaves)
+    ):
+        return None
+    graph = compiled.traced.graph
+    return guard(
+        leaves, compiled.program.call, runtime,
+        numpy_out=not place.native_in, device=place.device, outputs=graph.output_types,
+        shared=[_shares(node) for node in graph.outputs],
+        rebuild=compiled.traced.structure.unflatten,
+        render=lambda texts: literal(compiled.traced.structure, texts),
+        nested=not compiled.program.emitted.flat, label=f"{place.label} {name}",
+    )  # fmt: skip
+
+
+class Tape:
+    """What a runtime needs to put a function on the caller's tape as one node.
+
+    Attributes:
+        graph: the function's graph; inputs are the arrays of the call, then the hidden ones.
+        backend: the backend whose tape it is.
+    """
+
+    def __init__(self, graph: Graph, backend: Backend) -> None:
+        self.graph = graph
+        self.backend = backend
+
+    def derivative(self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()) -> Any:
+        """The derivative as a function of flat arrays: ``"vjp"`` (inputs, cotangents) or ``"jvp"``."""
+        from unigrad.compiler.derivative import graph_derivative  # noqa: PLC0415  (a circle else)
+
+        key = ("derivative", self.backend.name, kind, wrt, seeds)
+        known = self.graph.memo.get(key)
+        if known is None:
+            known = self.graph.memo[key] = graph_derivative(self.graph, kind, wrt, seeds, self.backend)
+        return known
+
+
+def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:
+    """What brings one argument of a call to the backend."""
+    backend, device, dtype = place.backend, place.device, leaf.type.dtype
+    if leaf.owner == backend.name:
+        if backend.name == "numpy":
+            return as_numpy
+        move = getattr(runtime, "place", None)
+        return (lambda value: move(value, device)) if move is not None else (lambda value: value)
+    if leaf.owner == "python":
+        if backend.name == "numpy":
+            return dtype.numpy.type
+        return lambda value: runtime.asarray(np.asarray(value, dtype.numpy), dtype, device)
+    if leaf.owner == "numpy":
+        return lambda value: runtime.asarray(as_numpy(value), dtype, device)
+    other = registry.runtime(registry.found(leaf.owner))
+
+    def travel(value: Any) -> Any:
+        from_dlpack = getattr(runtime, "from_dlpack", None)
+        if from_dlpack is not None:
+            try:
+                return from_dlpack(value, device)
+            except (TypeError, RuntimeError, BufferError, ValueError):
+                pass  # a layout or a dtype that DLPack does not carry goes by way of NumPy
+        return runtime.asarray(other.to_numpy(value), dtype, device)
+
+    return travel
+
+
+def _shares(node: Node) -> bool:
+    """Whether an output may share memory with an input or a constant."""
+    while node.op in _VIEWS:
+        node = node.operands[0]
+    return node.op is INPUT or node.op is CONSTANT
