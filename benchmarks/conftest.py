@@ -57,7 +57,7 @@ def record(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> Calla
 def one_thread() -> None:
     """Limit PyTorch too, and make sure that NumPy's own library took the limit."""
     threadpoolctl = pytest.importorskip("threadpoolctl")
-    import numpy as np  # noqa: F401, PLC0415 - loads the library that is looked at below
+    import numpy as np  # noqa: F401 - loads the library that is looked at below
 
     for library in threadpoolctl.threadpool_info():
         if library["num_threads"] != 1:

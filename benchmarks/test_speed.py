@@ -92,7 +92,7 @@ def test_forward_numpy(batch: int, benchmark: BenchmarkFixture, record: Callable
 @pytest.mark.parametrize("batch", [32, 512])
 def test_forward_torch(batch: int, benchmark: BenchmarkFixture, record: Callable) -> None:
     tensors, _ = torch_arguments(batch)
-    from benchmarks.native import network_torch  # noqa: PLC0415 - torch may be missing
+    from benchmarks.native import network_torch  # torch may be missing
 
     emitted = network.loss.compile(*tensors, target="torch:eager")
     same(emitted(*tensors), network_torch.loss(*tensors))
@@ -110,7 +110,7 @@ def test_gradient_torch(
     batch: int, goal: float, wanted: str, rival: str, benchmark: BenchmarkFixture, record: Callable
 ) -> None:
     tensors, with_leaves = torch_arguments(batch)
-    from benchmarks.native import network_torch  # noqa: PLC0415 - torch may be missing
+    from benchmarks.native import network_torch  # torch may be missing
 
     theirs = partial(
         network_torch.value_and_gradient, *with_leaves, loss=getattr(network_torch, rival)
@@ -131,7 +131,7 @@ def test_gradient_torch(
 @pytest.mark.parametrize("wanted", TRANSFORMS)
 def test_gradient_numpy(wanted: str, benchmark: BenchmarkFixture, record: Callable) -> None:
     pytest.importorskip("autograd")
-    from benchmarks.native import network_autograd  # noqa: PLC0415 - autograd may be missing
+    from benchmarks.native import network_autograd  # autograd may be missing
 
     arguments = network.arguments(32)
     function = getattr(network_autograd, wanted.replace(" ", "_"))
@@ -174,7 +174,7 @@ def test_checked_call(target: str, benchmark: BenchmarkFixture, record: Callable
 
 def python(*arguments: str) -> Any:
     """Run this interpreter at the root of the repository; return the JSON that it prints."""
-    finished = subprocess.run(  # noqa: S603 - this interpreter, and programs of this repository
+    finished = subprocess.run(  # this interpreter, and programs of this repository
         [sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True, text=True
     )
     return json.loads(finished.stdout)

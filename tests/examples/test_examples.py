@@ -142,7 +142,7 @@ def test_the_environment_alone_switches_the_target(
     environment["XDG_CONFIG_HOME"] = str(tmp_path)  # no settings file of the user's either
     if target is not None:
         environment["UNIGRAD_TARGET"] = target
-    finished = subprocess.run(  # noqa: S603 - this interpreter, and the program above
+    finished = subprocess.run(  # this interpreter, and the program above
         [sys.executable, "-W", "error", "-c", program],
         env=environment,
         cwd=tmp_path,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from unigrad.errors import RuleError
@@ -46,11 +46,14 @@ class Row:
 
     Attributes:
         text: an expression in the names of the op's operands and parameters; ``out.shape`` and
-            ``out.dtype`` are those of the result.
+            ``out.dtype`` are those of the result, ``out.device`` is where new arrays are made (a
+            keyword that is left out where the target names none).
         when: for which nodes the row serves; the first row that serves is taken.
         numbers: operands that may be a Python number instead of an array.
         gradient: ``OURS`` if the native gradient breaks the convention.
         helper: the source of a function that ``text`` calls, written at the head of the file.
+        faithful: where the native gradient of ``text`` breaks the convention, an expression of the
+            same value whose native gradient keeps it.
     """
 
     text: str
@@ -58,6 +61,7 @@ class Row:
     numbers: str | None = None
     gradient: str = "native"
     helper: str = ""
+    faithful: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ class Hole(NamedTuple):
     """A place in a row that is filled when a node is written.
 
     Attributes:
-        kind: ``"operand"``, ``"operands"`` (all of them), ``"param"``, ``"shape"`` or ``"dtype"``.
+        kind: ``"operand"``, ``"operands"`` (all of them), ``"param"``, ``"shape"``, ``"dtype"`` or
+            ``"device"``.
         name: the operand's or parameter's name.
         position: its position among the operands or the parameters.
         binding: how tightly the surroundings bind.
@@ -98,6 +103,7 @@ class Template(NamedTuple):
     binding: int
     names: frozenset[str]
     row: Row
+    faithful: Template | None = None
 
 
 class Dialect:
@@ -169,7 +175,14 @@ class Dialect:
             for node in _functions(row.helper):
                 self.helpers[node.name] = _source(row.helper, node)
         variadic = op.operands[0] if op.variadic else ""
-        return self._template(row, f"the row of {op.name!r}", op.operands, op.params, variadic, op)
+        what = f"the row of {op.name!r}"
+        template = self._template(row, what, op.operands, op.params, variadic, op)
+        if not row.faithful:
+            return template
+        other = replace(row, text=row.faithful, faithful="")
+        return template._replace(
+            faithful=self._template(other, what, op.operands, op.params, variadic, op)
+        )
 
     def _template(
         self,
@@ -194,10 +207,7 @@ class Dialect:
         seen: set[str] = set()
         for node, binding, context in _walk(tree, LOWEST, ""):
             span = (node.col_offset, node.end_col_offset or 0)
-            if isinstance(node, ast.Attribute):
-                holes.append((*span, Hole(node.attr, "out", 0, binding, False, "", False)))  # noqa: FBT003
-                continue
-            name = node.id
+            name = "out" if isinstance(node, ast.Attribute) else node.id
             prefix = ""
             if context == "keyword":
                 comma = row.text.rindex("," if "," in row.text[: span[0]] else "(", 0, span[0])
@@ -207,8 +217,10 @@ class Dialect:
                 else:
                     prefix = row.text[comma + 1 : span[0]]
                     span = (comma + 1, span[1])
-            if name == variadic:
-                hole = Hole("operands", name, 0, binding, False, prefix, False)  # noqa: FBT003
+            if isinstance(node, ast.Attribute):
+                hole = Hole(node.attr, name, 0, binding, False, prefix, False)  # noqa: FBT003
+            elif name == variadic:
+                hole = Hole("operands", name, 0, binding, name in (numbers or ()), prefix, False)  # noqa: FBT003
             elif name in operands:
                 number = (
                     name in numbers
@@ -267,7 +279,7 @@ def _binding_of(tree: ast.expr) -> int:
 
 
 def _walk(tree: ast.expr, binding: int, context: str) -> list[tuple[Any, int, str]]:
-    """Every name in an expression (and ``out.shape``, ``out.dtype``) with how its place binds."""
+    """Every name in an expression (and ``out.shape`` and its like) with how its place binds."""
     found: list[tuple[Any, int, str]] = []
     stack: list[tuple[ast.AST, int, str]] = [(tree, binding, context)]
     while stack:
@@ -275,7 +287,7 @@ def _walk(tree: ast.expr, binding: int, context: str) -> list[tuple[Any, int, st
         match node:
             case ast.Name():
                 found.append((node, tight, where))
-            case ast.Attribute(value=ast.Name(id="out"), attr="shape" | "dtype"):
+            case ast.Attribute(value=ast.Name(id="out"), attr="shape" | "dtype" | "device"):
                 found.append((node, tight, where))
             case ast.Attribute(value=value):
                 stack.append((value, ATOM, "attribute"))

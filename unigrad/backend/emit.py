@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unigrad.backend.dialect import ATOM, LOWEST, UNARY, Hole, Names, Template
 from unigrad.errors import ShapeError, UnsupportedError, listed, locate
 from unigrad.ir.dims import Dim, symbols_of
-from unigrad.ir.nodes import CONSTANT, Graph, Node, tensor
+from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
 from unigrad.ir.source import locations, variable_name
 from unigrad.ir.types import DType, TensorType, byte_count
 from unigrad.ops.pattern import match
@@ -71,11 +71,15 @@ class _Module:
 
     Attributes:
         names: every name in the file.
+        device: where new arrays are made, ``None`` for the framework's default.
+        ours: whether a framework differentiates what is written, by our convention.
         used: imported names and helpers that are used.
         functions: the text of each function of a closed body, by its graph.
     """
 
     names: Names
+    device: str | None = None
+    ours: bool = False
     used: set[str] = field(default_factory=set)
     functions: dict[Graph, tuple[str, str]] = field(default_factory=dict)
 
@@ -98,6 +102,7 @@ def emit(
     render: Callable[[Sequence[str]], str | None] | None = None,
     release: bool = True,
     decorators: Sequence[str] = (),
+    device: str | None = None,
     ours: bool = False,
 ) -> Emitted:
     """Write ``graph`` as a module with one function.
@@ -111,30 +116,32 @@ def emit(
             if it has no literal.
         release: whether to release large arrays after their last use.
         decorators: lines above the function, in names that the dialect imports.
+        device: where new arrays are made, as the framework names it; ``None`` for its default.
         ours: whether rows whose native gradient breaks the convention are wrapped in our rule,
             because the framework will differentiate what is written.
 
     Raises:
         UnsupportedError: if an op has no row.
     """
-    del ours
-    return _Emitter(graph, dialect, name, release=release).module(parameters, render, decorators)
+    taken = {*dialect.imports, *dialect.helpers, *keyword.kwlist, *dir(builtins), "math"}
+    module = _Module(Names(taken), device, ours)
+    emitter = _Emitter(graph, dialect, name, release=release, module=module)
+    if not any(True for node in graph.nodes for _ in graph_parameters(node)):
+        module.names.taken.discard(emitter.name)  # alone in the file: a variable may share its name
+    return emitter.module(parameters, render, decorators)
 
 
 class _Emitter:
     def __init__(
-        self, graph: Graph, dialect: Dialect, name: str, *, release: bool, module: _Module | None = None
+        self, graph: Graph, dialect: Dialect, name: str, *, release: bool, module: _Module
     ) -> None:
         self.graph = graph
         self.dialect = dialect
         self.release = release
-        taken = {*dialect.imports, *dialect.helpers, *keyword.kwlist, *dir(builtins), "math"}
-        self.shared = _Module(Names(taken)) if module is None else module
+        self.shared = module
         self.names = self.shared.names
         self.used = self.shared.used
         self.name = self.names.fresh(_identifier(name) or "function")
-        if module is None:
-            self.names.taken.discard(self.name)  # nothing in the file calls it: a variable may share it
         self.symbols: set[str] = set()
         self.body = _Body()
         self.nodes = [node for node in graph.nodes if node.operands or not _is_input(node)]
@@ -393,9 +400,11 @@ class _Emitter:
                     continue
                 parts.append(hole.prefix + self._param(hole, value, node))
             elif hole.kind == "shape":
-                parts.append(self._value(tensor(node).shape))
-            else:
-                parts.append(self._value(tensor(node).dtype))
+                parts.append(hole.prefix + self._value(tensor(node).shape))
+            elif hole.kind == "dtype":
+                parts.append(hole.prefix + self._value(tensor(node).dtype))
+            elif self.shared.device is not None:
+                parts.append(hole.prefix + repr(self.shared.device))
         return _tidy("".join(parts)), template.binding, depth
 
     def _operand(self, node: Node, binding: int, *, number: bool) -> str:

@@ -180,11 +180,12 @@ class Scope:
     """
 
     __slots__ = (
-        "_table", "bodies", "graphs", "hidden", "masking", "open", "origin", "parent", "supports",
+        "_alive", "_table", "bodies", "graphs", "hidden", "masking", "open", "origin", "parent", "supports",
     )  # fmt: skip
 
     def __init__(self, parent: Scope | None = None) -> None:
         self._table: dict[Any, Node] = {}
+        self._alive: list[object] = []
         self.parent = parent
         self.origin: tuple[Origin, ...] | None = None
         self.open = True
@@ -227,7 +228,8 @@ class Scope:
 
         ``0.0``, ``-0.0``, ``True``, ``1`` and ``nan`` are all different.
         """
-        array = np.asarray(value, None if dtype is None else dtype.numpy)
+        with np.errstate(over="ignore"):  # a number beyond a narrow dtype is its infinity
+            array = np.asarray(value, None if dtype is None else dtype.numpy)
         if array.nbytes <= _BYTES_LIMIT:
             key = (CONSTANT, array.dtype.str, array.dtype.name, array.shape, array.tobytes(), weak)
         else:
@@ -235,6 +237,8 @@ class Scope:
         node = self._table.get(key)
         if node is None:
             if array.nbytes > _BYTES_LIMIT or array.flags.writeable:
+                if array.nbytes > _BYTES_LIMIT:
+                    self._alive.append(value)  # its id is the key: it must stay its own
                 array = _snapshot(array, copy=array is value)
             type_ = TensorType(dtype or as_dtype(array.dtype), array.shape, weak=weak)
             origins = caller_origin() if self.origin is None else self.origin

@@ -15,8 +15,10 @@ import numpy as np
 
 from unigrad.errors import DTypeError
 from unigrad.ir.nodes import Node, Scope, tensor
-from unigrad.ir.types import DTYPES, TensorType, broadcast_shapes
-from unigrad.ops.families import ZERO, binary, comparison, elementwise, operation, unary
+from unigrad.ir.types import DTYPES, TensorType, as_dtype, broadcast_shapes
+from unigrad.ops.families import (
+    ZERO, binary, comparison, elementwise, like_first, operation, unary,
+)  # fmt: skip
 from unigrad.ops.spec import Array, Op, Sample, as_node, cast_node, promoted
 
 LN2: Final = math.log(2.0)
@@ -366,14 +368,24 @@ def _bounded(inside: Any) -> Any:
     return where(inside, 1, 0)
 
 
+def _clip(x: Any, lower: Any, upper: Any) -> Any:
+    return np.minimum(np.maximum(x, lower), upper)
+
+
+def _clip_in_x(out: Any, x: Any, lower: Any, upper: Any) -> Any:
+    return _bounded(logical_and(x >= lower, x <= upper))
+
+
+def _clip_in_lower(out: Any, x: Any, lower: Any, upper: Any) -> Any:
+    return _bounded(logical_and(x < lower, lower <= upper))
+
+
+def _clip_in_upper(out: Any, x: Any, lower: Any, upper: Any) -> Any:
+    return _bounded(maximum(x, lower) > upper)
+
+
 clip_between = elementwise(
-    "clip_between", lambda x, lower, upper: np.minimum(np.maximum(x, lower), upper),
-    ("x", "lower", "upper"),
-    (
-        lambda out, x, lower, upper: _bounded(logical_and(x >= lower, x <= upper)),
-        lambda out, x, lower, upper: _bounded(logical_and(x < lower, lower <= upper)),
-        lambda out, x, lower, upper: _bounded(maximum(x, lower) > upper),
-    ),
+    "clip_between", _clip, ("x", "lower", "upper"), (_clip_in_x, _clip_in_lower, _clip_in_upper),
     doc="``min(max(x, lower), upper)``; the identity, with derivative 1, on the closed interval.",
     kinds="ordered", floating=False,
 )  # fmt: skip
@@ -416,8 +428,6 @@ def _infer_astype(operands: tuple[Node, ...], dtype: Any) -> TensorType:
 
 
 def _normalise_astype(operands: tuple[Node, ...], dtype: Any) -> tuple[Any, ...]:
-    from unigrad.ir.types import as_dtype  # noqa: PLC0415
-
     del operands
     return (as_dtype(dtype),)
 
@@ -434,7 +444,7 @@ def _(g: Node, out: Node, x: Node, dtype: Any) -> Any:
     return astype(g, x.dtype)
 
 
-@operation(lambda operands: tensor(operands[0]), promote=False)
+@operation(like_first, promote=False)
 def stop_gradient(x: Array, /) -> Any:
     """``x`` itself, as a constant for every derivative."""
     return x
@@ -444,7 +454,7 @@ stop_gradient.formulas = (ZERO,)
 stop_gradient.elementwise = True
 
 
-@operation(lambda operands: tensor(operands[0]), promote=False)
+@operation(like_first, promote=False)
 def barrier(x: Array, /) -> Any:
     """``x`` itself, which no pass may share with another node or look through."""
     return x
@@ -457,13 +467,13 @@ barrier.elementwise = True
 
 
 def _sigmoid(x: Any) -> Any:
-    from scipy import special  # noqa: PLC0415  (SciPy is imported when first needed)
+    from scipy import special
 
     return special.expit(x)
 
 
 def _log_sigmoid(x: Any) -> Any:
-    from scipy import special  # noqa: PLC0415
+    from scipy import special
 
     return special.log_expit(x)
 

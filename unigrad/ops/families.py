@@ -6,7 +6,7 @@ decorate their reference. What a family supplies is never repeated in an op.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, cast
 
 import numpy as np
 
@@ -30,12 +30,16 @@ if TYPE_CHECKING:
     from unigrad.ir.nodes import Scope
 
 __all__ = [
+    "as_tuple",
     "axes_kept",
     "binary",
     "comparison",
     "elementwise",
+    "like_first",
     "normalise_axes",
     "normalise_axis",
+    "on_axes",
+    "on_axis",
     "operation",
     "reduced_shape",
     "reduction",
@@ -43,7 +47,15 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
-R = TypeVar("R")
+
+Formula1: TypeAlias = "Callable[[Any, Any], Any] | Zero"
+"""The derivative of a unary op, ``d(out, x)``, or ``ZERO``."""
+
+Formula2: TypeAlias = "Callable[[Any, Any, Any], Any] | Zero"
+"""A derivative of a binary op, ``d(out, x, y)``, or ``ZERO``."""
+
+Normalise: TypeAlias = "Callable[..., tuple[Any, ...]]"
+"""From operand nodes and parameters as given to the parameters in their one form."""
 
 ZERO: Final = Zero()
 _BOOL: Final = DTYPES["bool"]
@@ -53,7 +65,7 @@ _BOOL: Final = DTYPES["bool"]
 
 
 def _infer_same(operands: tuple[Node, ...]) -> TensorType:
-    first: TensorType = operands[0].type  # pyright: ignore[reportAssignmentType]
+    first = tensor(operands[0])
     if len(operands) == 1:
         return first
     shape, weak = first.shape, first.weak
@@ -95,7 +107,7 @@ def elementwise(
     name: str,
     function: Callable[..., Any],
     operands: tuple[str, ...],
-    d: tuple[Any, ...] | None,
+    d: Sequence[Callable[..., Any] | Zero] | None,
     *,
     doc: str,
     kinds: str,
@@ -104,6 +116,7 @@ def elementwise(
     infix: str = "",
     samples: Sequence[Sample] = (),
 ) -> Op[...]:
+    """An elementwise op of ``operands``, with a derivative ``d(out, *operands)`` for each."""
     return Op(
         name,
         _reference(function, doc),
@@ -111,7 +124,7 @@ def elementwise(
         infer=infer,
         prepare=_prepare_elementwise(kinds, floating=floating),
         elementwise=True,
-        formulas=d,
+        formulas=None if d is None else tuple(d),
         infix=infix,
         samples=samples,
     )
@@ -119,8 +132,8 @@ def elementwise(
 
 def unary(
     name: str,
-    reference: Callable[..., Any],
-    d: Any = None,
+    reference: Callable[[Any], Any],
+    d: Formula1 | None = None,
     *,
     doc: str,
     kinds: str = "floating",
@@ -142,8 +155,8 @@ def unary(
 
 def binary(
     name: str,
-    reference: Callable[..., Any],
-    d: tuple[Any, Any] | None = None,
+    reference: Callable[[Any, Any], Any],
+    d: tuple[Formula2, Formula2] | None = None,
     *,
     doc: str,
     kinds: str = "numeric",
@@ -175,6 +188,12 @@ def comparison(
     )  # fmt: skip
 
 
+def like_first(operands: tuple[Node, ...], *params: Any) -> TensorType:
+    """The type rule of an op whose result has the type of its first operand."""
+    del params
+    return tensor(operands[0])
+
+
 # -- axes ------------------------------------------------------------------------------------------
 
 
@@ -187,12 +206,16 @@ def normalise_axis(axis: Any, ndim: int) -> int:
     return int(axis) % ndim
 
 
+def as_tuple(values: Any) -> tuple[Any, ...]:
+    """Several values as a tuple, one value as a tuple of one."""
+    return tuple(cast("Sequence[Any]", values)) if isinstance(values, (tuple, list)) else (values,)
+
+
 def normalise_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     """Several axes, sorted, as non-negative ints; ``None`` means all."""
     if axis is None:
         return tuple(range(ndim))
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    found = sorted(normalise_axis(one, ndim) for one in axes)
+    found = sorted(normalise_axis(one, ndim) for one in as_tuple(axis))
     if len(set(found)) != len(found):
         raise ShapeError(f"axis {axis} names an axis twice")
     return tuple(found)
@@ -208,6 +231,16 @@ def reduced_shape(shape: Shape, axes: tuple[int, ...], *, keepdims: bool) -> Sha
 def axes_kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
     """The shape with ``axes`` of size 1, as a reduction with ``keepdims`` leaves it."""
     return reduced_shape(shape, axes, keepdims=True)
+
+
+def on_axis(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...]:
+    """Normalise the one parameter ``axis`` of an op that works along one axis."""
+    return (normalise_axis(axis, operands[0].ndim),)
+
+
+def on_axes(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...]:
+    """Normalise the one parameter ``axis`` of an op that works along several axes."""
+    return (normalise_axes(axis, operands[0].ndim),)
 
 
 # -- decorators ------------------------------------------------------------------------------------
@@ -235,6 +268,7 @@ def reduction(
     floating: bool | None = None,
     result: str = "same",
     empty: bool = True,
+    single: bool = False,
     samples: Sequence[Sample] = (),
 ) -> Callable[[Callable[P, Any]], Op[P]]:
     """A reduction over ``axis`` with ``keepdims``; further parameters come after these two.
@@ -244,6 +278,7 @@ def reduction(
         floating: whether integers become floats first.
         result: ``"same"``, ``"bool"``, ``"int64"``, or ``"sum"`` (small integers grow to 64 bits).
         empty: whether it has a value over no elements.
+        single: whether it takes one axis or all of them, and nothing between.
         samples: points with their conventions.
     """
     floating = kinds.endswith("floating") if floating is None else floating
@@ -254,7 +289,10 @@ def reduction(
         def normalise(
             nodes: tuple[Node, ...], axis: Any, keepdims: Any, *rest: Any
         ) -> tuple[Any, ...]:
-            return (normalise_axes(axis, nodes[0].ndim), bool(keepdims), *rest)
+            axes = normalise_axes(axis, nodes[0].ndim)
+            if single and len(axes) not in (1, nodes[0].ndim):
+                raise ArgumentError(f"takes one axis, or None for all, got axis={axis!r}")
+            return (axes, bool(keepdims), *rest)
 
         def infer(nodes: tuple[Node, ...], axis: Any, keepdims: bool, *rest: Any) -> TensorType:  # noqa: FBT001
             del rest
@@ -264,7 +302,7 @@ def reduction(
                     if type_.shape[one] == 0:
                         raise ShapeError(f"has no value over an empty axis; axis {one} has size 0")
             dtype = type_.dtype
-            if result == "bool" or result == "int64":  # noqa: PLR1714
+            if result in ("bool", "int64"):
                 dtype = DTYPES[result]
             elif result == "sum" and dtype.kind in ("bool", "int"):
                 dtype = DTYPES["int64"]
@@ -293,7 +331,7 @@ def operation(
     kinds: str = "any",
     floating: bool = False,
     promote: bool = True,
-    normalise: Callable[..., tuple[Any, ...]] | None = None,
+    normalise: Normalise | None = None,
     prepare: Callable[[Op[...], Scope, Sequence[Any]], list[Node]] | None = None,
     samples: Sequence[Sample] = (),
     infix: str = "",

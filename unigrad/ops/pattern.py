@@ -207,8 +207,12 @@ def _build(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Patter
                 f" got {operand!r}"
             )
     for name, value in zip(op.params, params, strict=True):
-        if isinstance(value, Pattern) or any(isinstance(v, (Variable, Pattern)) for v in _parts(value)):
-            raise RuleError(f"{name!r} in the pattern of {op.name} is a variable or a literal as a whole")
+        if isinstance(value, Pattern) or any(
+            isinstance(v, (Variable, Pattern)) for v in _parts(value)
+        ):
+            raise RuleError(
+                f"{name!r} in the pattern of {op.name} is a variable or a literal as a whole"
+            )
     return Pattern(op, operands, params)
 
 
@@ -423,4 +427,6 @@ class Index(Generic[T]):
         return found
 
 
-_MOST_OPERANDS: Final = 4  # longer lists are of variadic ops: their combinations are not worth keeping
+_MOST_OPERANDS: Final = (
+    4  # longer lists are of variadic ops: their combinations are not worth keeping
+)

@@ -212,7 +212,8 @@ def logsumexp(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """
     from scipy import special  # noqa: PLC0415
 
-    return special.logsumexp(x, axis=axis, keepdims=keepdims)
+    # SciPy gives a scalar an axis that it does not have.
+    return special.logsumexp(x, axis=axis, keepdims=keepdims) if np.ndim(x) else np.asarray(x)
 
 
 @logsumexp.vjp
@@ -247,16 +248,21 @@ def all_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     return np.all(x, axis=axis, keepdims=keepdims)  # pyright: ignore
 
 
-@reduction(kinds="real", result="int64", empty=False)
+def _one_axis(axis: Any) -> int | None:
+    """What NumPy calls one axis, which a normalised parameter says as a tuple, or all of them."""
+    return axis[0] if isinstance(axis, tuple) and len(axis) == 1 else None  # pyright: ignore
+
+
+@reduction(kinds="real", result="int64", empty=False, single=True)
 def argmax(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Index of the largest element over one axis (of all elements, by default); the first NaN."""
-    return np.argmax(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    return np.argmax(x, axis=_one_axis(axis), keepdims=keepdims)  # pyright: ignore
 
 
-@reduction(kinds="real", result="int64", empty=False)
+@reduction(kinds="real", result="int64", empty=False, single=True)
 def argmin(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Index of the smallest element over one axis (of all elements, by default); the first NaN."""
-    return np.argmin(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    return np.argmin(x, axis=_one_axis(axis), keepdims=keepdims)  # pyright: ignore
 
 
 # Their results are counts and truths: constant for derivatives.

@@ -133,9 +133,9 @@ def _normalise_new_axes(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...
 
 def _infer_expand(operands: tuple[Node, ...], axis: tuple[int, ...]) -> TensorType:
     type_ = tensor(operands[0])
-    sizes = iter(type_.shape)
+    sizes, new = iter(type_.shape), set(axis)
     ndim = type_.ndim + len(axis)
-    return type_.with_shape(tuple(1 if one in axis else next(sizes) for one in range(ndim)))
+    return type_.with_shape(tuple(1 if one in new else next(sizes) for one in range(ndim)))
 
 
 @operation(_infer_expand, normalise=_normalise_new_axes, promote=False)
@@ -206,6 +206,13 @@ def reweigh(x: Array, weak: bool) -> Any:  # noqa: FBT001
 
 
 reweigh.formulas = (lambda out, x: 1,)
+
+
+@reweigh.lower
+def _(x: Node, *, weak: bool) -> Node:
+    del weak  # a matter of types alone
+    return x
+
 
 # -- joining ---------------------------------------------------------------------------------------
 
@@ -440,9 +447,14 @@ def _(g: Node, out: Node, x: Node, *, key: Any) -> Node:
     return place_at(g, key, x.shape)
 
 
-@operation(
-    lambda operands, key, shape: tensor(operands[0]).with_shape(shape), promote=False, public=False
-)
+def _infer_place(operands: tuple[Node, ...], key: tuple[Any, ...], shape: Shape) -> TensorType:
+    type_ = tensor(operands[0])
+    if normalise_key(shape, key) != key or _indexed_shape(key) != type_.shape:
+        raise ShapeError(f"the index {key} of shape {shape} does not hold {type_}")
+    return type_.with_shape(shape)
+
+
+@operation(_infer_place, promote=False, public=False)
 def place_at(x: Array, key: Any, shape: Any) -> Any:
     """Zeros of ``shape`` with ``x`` at the basic index ``key``: the transpose of ``getitem``."""
     whole = np.zeros(shape, np.asarray(x).dtype)

@@ -416,7 +416,8 @@ def cast_node(place: Scope, node: Node, dtype: DType, *, weak: bool = False) -> 
         return _scalar(place, node.params[0].item(), dtype, weak=weak)
     if type_.dtype is dtype:
         return node
-    return place.node(OPS["astype"], (node,), (dtype,))
+    cast = place.node(OPS["astype"], (node,), (dtype,))
+    return place.node(OPS["reweigh"], (cast,), (True,)) if weak else cast
 
 
 _KINDS: Final = {

@@ -44,9 +44,7 @@ def _keyword_only(op: Op[...]) -> tuple[str, ...]:
     """The parameters that the reference of an op takes by name alone."""
     signature = inspect.signature(op.reference)
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
-    return tuple(
-        name for name in op.params if kinds.get(name) is inspect.Parameter.KEYWORD_ONLY
-    )
+    return tuple(name for name in op.params if kinds.get(name) is inspect.Parameter.KEYWORD_ONLY)
 
 
 @rule_on(*_FOLDABLE, operand=(CONSTANT,))
@@ -65,7 +63,9 @@ def constants_folded(node: Array) -> Array:
     place = current_scope() or node.scope
     if value.size == 1 and value.ndim:
         # One element is a number, which other rules know how to handle.
-        return broadcast_to(place.constant(value.reshape(()), type_.dtype, weak=type_.weak), value.shape)
+        return broadcast_to(
+            place.constant(value.reshape(()), type_.dtype, weak=type_.weak), value.shape
+        )
     return place.constant(value, type_.dtype, weak=type_.weak)
 
 

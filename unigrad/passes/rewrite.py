@@ -103,7 +103,9 @@ def rule(*patterns: Pattern) -> Callable[[Callable[..., Any]], Rule]:
         for pattern in patterns:
             unknown = [name for name in wanted if name not in (*pattern.variable_names, "out")]
             if unknown:
-                raise RuleError(f"{function.__name__} takes {unknown[0]!r}, which is not in {pattern!r}")
+                raise RuleError(
+                    f"{function.__name__} takes {unknown[0]!r}, which is not in {pattern!r}"
+                )
         plans = [plan.wanting(wanted) for pattern in patterns for plan in pattern.plans]
         return Rule(function, plans)
 
@@ -252,7 +254,9 @@ def _index(passes: tuple[Rewriting, ...]) -> Index[_Member]:
     )
 
 
-_DEEPEST: Final = 32  # rules that fire inside rules; the deepest that meaningful ones reach is about 6
+_DEEPEST: Final = (
+    32  # rules that fire inside rules; the deepest that meaningful ones reach is about 6
+)
 
 
 class _Place(Scope):
@@ -393,7 +397,9 @@ def rewrite(
                 params = node.params
                 if bodies:
                     params = tuple([_body(param, bodies, place) for param in params])
-                made = place.rebuild(node, tuple([env[operand] for operand in node.operands]), params)
+                made = place.rebuild(
+                    node, tuple([env[operand] for operand in node.operands]), params
+                )
             env[node] = made
             count = old_uses[node]
             uses[made] = uses[made] + count if made in uses else count

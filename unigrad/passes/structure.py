@@ -7,13 +7,12 @@ what it discards is never multiplied.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from unigrad.errors import ShapeError
 from unigrad.ir.dims import product
-from unigrad.ir.nodes import CONSTANT, Node, tensor
+from unigrad.ir.nodes import CONSTANT, tensor
 from unigrad.ir.types import broadcast_shapes
 from unigrad.ops.contraction import matmul
 from unigrad.ops.elementwise import add, astype, barrier, logical_not, stop_gradient, where
@@ -189,7 +188,9 @@ def neighbours_placed(node: Array) -> Array:
     if len(differing) != 1:
         return None
     (along,) = differing
-    parts = sorted(zip(keys, (first.operands[0], second.operands[0]), strict=True), key=_begins(along))
+    parts = sorted(
+        zip(keys, (first.operands[0], second.operands[0]), strict=True), key=_begins(along)
+    )
     (low, before), (high, after) = parts
     (start, middle, step), (also, stop, also_step) = low[along], high[along]
     if middle is None or middle != also or step != 1 or also_step != 1:
@@ -201,7 +202,7 @@ def neighbours_placed(node: Array) -> Array:
 def _begins(along: int) -> Any:
     def first_index(part: Any) -> Any:
         start = part[0][along][0]
-        return start if isinstance(start, int) else np.inf
+        return start if isinstance(start, int) else math.inf
 
     return first_index
 
@@ -313,9 +314,12 @@ def reduction_of_broadcast(node: Array) -> Array:
     return like(rest, node)
 
 
+_LARGEST_HALF: Final = 65504  # of float16
+
+
 def _holds(dtype: DType, count: int) -> bool:
-    """Whether a count is not beyond the largest number of a dtype (65504 in float16)."""
-    return dtype.name != "float16" or count <= np.finfo(np.float16).max
+    """Whether a count is not beyond the largest number of a dtype."""
+    return dtype.name != "float16" or count <= _LARGEST_HALF
 
 
 # -- selections ------------------------------------------------------------------------------------
@@ -385,7 +389,11 @@ def _lossless(narrow: DType, wide: DType) -> bool:
         if wide.kind == "float":
             return bits <= _DIGITS[wide.name]
         have = 8 * wide.itemsize - (wide.kind == "int")
-        return wide.kind in ("int", "uint") and bits <= have and (wide.kind == "int" or narrow.kind == "uint")
+        return (
+            wide.kind in ("int", "uint")
+            and bits <= have
+            and (wide.kind == "int" or narrow.kind == "uint")
+        )
     if narrow.kind == "float" and wide.kind == "float":
         same = _DIGITS[narrow.name] <= _DIGITS[wide.name]
         return same and _RANGE[narrow.name] <= _RANGE[wide.name]

@@ -78,7 +78,9 @@ def combined(op: Op[...], first: Node, second: Node) -> Node | None:
     dtype = tensor(a).dtype
     with np.errstate(all="ignore"):
         value = np.asarray(op.reference(a.params[0], b.params[0])).astype(dtype.numpy)
-        if dtype.is_floating and not (np.isfinite(value) and np.abs(value) >= _smallest(value.dtype)):
+        if dtype.is_floating and not (
+            np.isfinite(value) and np.abs(value) >= _smallest(value.dtype)
+        ):
             return None
     place = current_scope() or first.scope
     return place.constant(value, dtype, weak=tensor(a).weak and tensor(b).weak)
@@ -86,11 +88,8 @@ def combined(op: Op[...], first: Node, second: Node) -> Node | None:
 
 def _smallest(dtype: np.dtype[Any]) -> float:
     """The smallest number that still has all digits."""
-    if dtype.kind not in "fc":
-        import ml_dtypes  # noqa: PLC0415  (bfloat16, which NumPy does not know)
-
-        return float(ml_dtypes.finfo(dtype).tiny)
-    return float(np.finfo(dtype).tiny)
+    # NumPy does not know bfloat16, which has the range of float32.
+    return float(np.finfo(dtype if dtype.kind in "fc" else np.float32).tiny)
 
 
 def never_negative(node: Node) -> bool:

@@ -114,7 +114,9 @@ def compare(where: str, got: Any, wanted: Any, *, rtol: float, inputs: Any = ())
 
 def _wide(array: Any) -> np.ndarray[Any, Any]:
     found = np.asarray(array)
-    return found.astype(np.float64) if found.dtype.kind not in "biuc" else found
+    if found.dtype.kind == "b":
+        return found.astype(np.int64)
+    return found if found.dtype.kind in "iuc" else found.astype(np.float64)
 
 
 def _at(inputs: Any) -> str:
@@ -175,8 +177,6 @@ def _gradients(scenario: Scenario, args: Sequence[Any]) -> tuple[Flat, Sequence[
 def _check_stated(scenario: Scenario) -> None:
     """Hold the gradient of the sum of the value against the one that the scenario states."""
     flat, found = _gradients(scenario, scenario.args)
-    if not flat.has_outputs:
-        found = [np.zeros_like(value) for value in flat.point]
     stated = cast("tuple[Any, ...]", scenario.gradient)
     for label, got, position in zip(flat.labels, found, flat.moving, strict=True):
         want = stated[position]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import unigrad as ug
-from unigrad.testing.cases import case, not_symmetric, triangular
+from unigrad.testing.cases import case, not_symmetric, positive_definite, triangular
 from unigrad.testing.domains import reals
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ def _index(x: Any, *places: Any, key: tuple[Any, ...]) -> Any:
 
 def _clip(x: Any, *, low: float | None, high: float | None) -> Any:
     return ug.clip(x, low, high)
+
+
+def _cholesky(x: Any) -> Any:
+    """The factor of the symmetric part, as moving one triangle alone would leave the domain."""
+    return ug.linalg.cholesky(0.5 * (x + ug.matrix_transpose(x)))
 
 
 def composites() -> dict[str, tuple[Callable[..., Any], list[Sample]]]:
@@ -92,6 +97,9 @@ def composites() -> dict[str, tuple[Callable[..., Any], list[Sample]]]:
                 case(triangular(3, 3), reals(3), lower=True, transpose=True),
                 case(triangular(2, 3, 3), reals(3), unit_diagonal=True),
             ],
+        ),
+        "cholesky of symmetric": (
+            _cholesky, [case(positive_definite(3, 3)), case(positive_definite(2, 3, 3))],
         ),
         "outer": (ug.outer, [case(reals(2), reals(3))]),
         "vecdot": (

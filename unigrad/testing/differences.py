@@ -40,6 +40,7 @@ class Flat:
         step: float = 5e-4,
         rtol: float = 1e-6,
         atol: float = 1e-9,
+        labels: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.step, self.rtol, self.atol = step, rtol, atol
@@ -51,7 +52,7 @@ class Flat:
         owners = [number for number, arg in enumerate(args) for _ in flatten(arg)[0]]
         self.moving = [owners[place] for place in self._places]
         paths = self._structure.paths()
-        self.labels = [f"input {paths[place] or 0}" for place in self._places]
+        self.labels = list(labels) or [f"input {paths[place]}" for place in self._places]
         self._run = ug.function(self._outputs)
         self._reverse = ug.function(self._pulled)
         self._forward = ug.function(self._pushed)
@@ -121,19 +122,44 @@ class Flat:
     def derivative(self, mode: str, along: Sequence[Any]) -> Flat:
         """Its derivative in one mode as a function of the inputs and of what it is applied to."""
         traced = self._pulled if mode == "reverse" else self._pushed
-        fixed, count = self._fixed, len(self.point)
+        count = len(self.point)
 
-        def derivative(*arrays: Any) -> tuple[Any, ...]:
+        def derivative(arrays: Any, fixed: Any) -> tuple[Any, ...]:
             return traced(arrays[:count], fixed, arrays[count:])
 
-        name = f"the {mode} derivative of {self.name}"
+        applied_to = "cotangent" if mode == "reverse" else "tangent"
         return Flat(
-            derivative, (*self.point, *along), name, step=self.step, rtol=self.rtol, atol=self.atol
-        )
+            derivative, ((*self.point, *along), self._fixed),
+            f"the {mode} derivative of {self.name}",
+            step=self.step, rtol=self.rtol, atol=self.atol,
+            labels=[*self.labels, *(f"{applied_to} {number}" for number in range(len(along)))],
+        )  # fmt: skip
 
     def probed(self, args: Sequence[Any], *, order: int) -> dict[str, Any]:
         """Values and derivatives at ``args``, traced: everything that two targets must agree on."""
-        raise NotImplementedError
+        found: dict[str, Any] = {"value": self._function(*args)}
+        leaves, _ = flatten(tuple(args))
+        fixed = [None if place in self._places else leaf for place, leaf in enumerate(leaves)]
+        inputs = tuple(leaves[place] for place in self._places)
+        outputs = self._outputs(inputs, fixed)
+        if not inputs or not outputs:
+            return found
+        tangents = _directions([ug.asarray(one) for one in inputs], "tangents", self.name)
+        cotangents = _directions(outputs, "cotangents", self.name)
+
+        def pulled(*point: Any) -> tuple[Any, ...]:
+            return self._pulled(point, fixed, cotangents)
+
+        def pushed(*point: Any) -> tuple[Any, ...]:
+            return self._pushed(point, fixed, tangents)
+
+        found["reverse"], found["forward"] = pulled(*inputs), pushed(*inputs)
+        if order > 1:
+            for name, first, along in (("reverse", pulled, tangents), ("forward", pushed, cotangents)):
+                _, pullback = ug.vjp(first, *inputs)
+                found[f"reverse over {name}"] = pullback(tuple(along))
+                found[f"forward over {name}"] = ug.jvp(first, inputs, tuple(tangents))[1]
+        return found
 
 
 def _is_floating(leaf: Any) -> bool:
@@ -144,7 +170,10 @@ def _directions(arrays: Sequence[Any], *key: Any) -> list[np.ndarray[Any, Any]]:
     """One direction per array: entries between 1/2 and 1, of either sign."""
     random = generator(*key)
     return [
-        random.uniform(0.5, 1, one.shape) * random.choice([-1.0, 1.0], one.shape) for one in arrays
+        np.asarray(random.uniform(0.5, 1, one.shape) * random.choice([-1.0, 1.0], one.shape)).astype(
+            as_dtype(one.dtype).numpy
+        )
+        for one in arrays
     ]
 
 

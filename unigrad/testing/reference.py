@@ -59,7 +59,9 @@ def evaluate(graph: Graph, arrays: Sequence[Any]) -> list[Any]:
             elif node not in values:
                 operands = [values[operand] for operand in node.operands]
                 found = compute(cast("Any", node.op), _known(node.params, sizes), operands)
-                values[node] = _typed(node, found, sizes) if isinstance(node.type, TensorType) else found
+                values[node] = (
+                    _typed(node, found, sizes) if isinstance(node.type, TensorType) else found
+                )
     return [values[node] for node in graph.outputs]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from unigrad.errors import TracingError, locate
 from unigrad.ir.dims import product
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import broadcast_shapes
+from unigrad.ir.types import as_dtype, broadcast_shapes
 from unigrad.ops.families import normalise_axis
 from unigrad.trace.array import TracedArray
 
@@ -21,17 +21,20 @@ __all__ = ["FUNCTIONS", "NOT_GIVEN", "Adapter", "as_operand", "named", "refused"
 
 Adapter: TypeAlias = "Callable[..., Any]"
 
-NOT_GIVEN: Final[Any] = np._NoValue  # noqa: SLF001  (what NumPy itself passes for "not given")
+NOT_GIVEN: Final[Any] = getattr(np, "_NoValue", None)
+"""What NumPy's own functions pass on for an argument that was not given."""
 
 FUNCTIONS: Final[dict[Any, Adapter]] = {}
 """For each NumPy function an adapter with NumPy's parameters, after the namespace."""
 
 
 def refused(what: str, advice: str) -> TracingError:
+    """The error for a call that unigrad has no words for, at the user's line."""
     return locate(TracingError(f"{what}; {advice}"), caller_location())
 
 
 def named(namespace: Any, name: str) -> Any:
+    """The public function of that name, such as ``nn.sigmoid``."""
     return operator.attrgetter(name)(namespace)
 
 
@@ -47,7 +50,9 @@ def as_operand(ug: Any, value: Any) -> Any:
 
 def truth(ug: Any, value: Any) -> Any:
     """What NumPy takes for true: everything but 0."""
-    return value if getattr(value, "dtype", type(value)) in (np.bool_, bool) else ug.not_equal(value, 0)
+    if isinstance(value, (bool, int, float)):
+        return bool(value)
+    return value if as_dtype(value.dtype).kind == "bool" else ug.not_equal(value, 0)
 
 
 def _means(*names: str) -> Callable[[Adapter], Adapter]:
@@ -64,6 +69,58 @@ def _means(*names: str) -> Callable[[Adapter], Adapter]:
     return register
 
 
+def _of_arrays(use: str) -> Adapter:
+    """A function whose arguments are arrays and nothing else."""
+
+    def call(ug: Any, /, *arrays: Any) -> Any:
+        return named(ug, use)(*(as_operand(ug, one) for one in arrays))
+
+    return call
+
+
+_means("fix")(_of_arrays("trunc"))
+_means("linalg.matmul")(_of_arrays("matmul"))
+_means("linalg.outer")(_of_arrays("outer"))
+_means("linalg.solve")(_of_arrays("linalg.solve"))
+_means("matrix_transpose", "linalg.matrix_transpose")(_of_arrays("matrix_transpose"))
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+@_means("shape")
+def _shape(ug: Any, /, a: Any) -> Any:
+    del ug
+    return a.shape
+
+
+@_means("ndim")
+def _ndim(ug: Any, /, a: Any) -> Any:
+    del ug
+    return a.ndim
+
+
+@_means("size")
+def _size(ug: Any, /, a: Any, axis: Any = None) -> Any:
+    del ug
+    if axis is None:
+        return a.size
+    axes = cast("tuple[Any, ...]", axis if isinstance(axis, tuple) else (axis,))
+    return product(a.shape[normalise_axis(one, a.ndim)] for one in axes)
+
+
+@_means("iscomplexobj")
+def _iscomplexobj(ug: Any, /, x: Any) -> bool:
+    del ug
+    return x.dtype.kind == "complex"
+
+
+@_means("isrealobj")
+def _isrealobj(ug: Any, /, x: Any) -> bool:
+    del ug
+    return x.dtype.kind != "complex"
+
+
 # -- reductions ------------------------------------------------------------------------------------
 
 
@@ -74,22 +131,29 @@ def _reduction(use: str) -> Adapter:
     return reduce
 
 
-for _name, _used in {
-    "all": "all", "amax": "max", "amin": "min", "any": "any", "argmax": "argmax", "argmin": "argmin",
-    "max": "max", "mean": "mean", "min": "min", "prod": "prod", "sum": "sum",
-}.items():  # fmt: skip
-    _means(_name)(_reduction(_used))
+for _name in ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "sum"):
+    _means(_name)(_reduction(_name))
+del _name
+_means("amax")(_reduction("max"))
+_means("amin")(_reduction("min"))
 
 
 def _spread(use: str) -> Adapter:
     def spread(
-        ug: Any, /, a: Any, axis: Any = None, *,
-        ddof: float = 0, correction: float | None = None, keepdims: bool = False,
-    ) -> Any:  # fmt: skip
+        ug: Any,
+        /,
+        a: Any,
+        axis: Any = None,
+        *,
+        ddof: float = 0,
+        correction: float | None = None,
+        keepdims: bool = False,
+    ) -> Any:
         if correction is not None and ddof:
             raise refused(f"np.{use}: ddof= and correction= mean the same", "give one of them")
         freedom = ddof if correction is None else correction
-        return named(ug, use)(as_operand(ug, a), axis=axis, correction=freedom, keepdims=bool(keepdims))
+        x = as_operand(ug, a)
+        return named(ug, use)(x, axis=axis, correction=freedom, keepdims=bool(keepdims))
 
     return spread
 
@@ -108,23 +172,31 @@ def _count_nonzero(ug: Any, /, a: Any, axis: Any = None, *, keepdims: bool = Fal
     return ug.sum(truth(ug, a), axis=axis, keepdims=keepdims)
 
 
+# -- element by element ----------------------------------------------------------------------------
+
+
 @_means("where")
 def _where(ug: Any, /, condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None or y is None:
-        raise refused(
-            "np.where without x and y has a shape that depends on values", "use ug.where(condition, x, y)"
-        )
+        what = "np.where without x and y has a shape that depends on values"
+        raise refused(what, "use ug.where(condition, x, y)")
     return ug.where(truth(ug, as_operand(ug, condition)), as_operand(ug, x), as_operand(ug, y))
 
 
 @_means("clip")
 def _clip(
-    ug: Any, /, a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None  # noqa: A002
+    ug: Any,
+    /,
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    *,
+    min: Any = None,  # noqa: A002  (NumPy's names)
+    max: Any = None,  # noqa: A002
 ) -> Any:
-    lower, upper = (one if two is None else two for one, two in ((a_min, min), (a_max, max)))
-    absent = (None, NOT_GIVEN)
-    lower, upper = (None if any(v is one for one in absent) else as_operand(ug, v) for v in (lower, upper))
-    return ug.clip(as_operand(ug, a), lower, upper)
+    lower = min if a_min is None or a_min is NOT_GIVEN else a_min
+    upper = max if a_max is None or a_max is NOT_GIVEN else a_max
+    return ug.clip(as_operand(ug, a), as_operand(ug, lower), as_operand(ug, upper))
 
 
 @_means("round", "around")
@@ -134,23 +206,10 @@ def _round(ug: Any, /, a: Any, decimals: int = 0) -> Any:
     return ug.round(a)
 
 
-_means("fix")(lambda ug, x: ug.trunc(x))
-_means("tril")(lambda ug, m, k=0: ug.tril(m, k=k))
-_means("triu")(lambda ug, m, k=0: ug.triu(m, k=k))
-_means("copy", "real")(lambda ug, a: ug.positive(a) if a.dtype != "bool" else a)
-_means("shape")(lambda ug, a: a.shape)
-_means("ndim")(lambda ug, a: a.ndim)
-_means("iscomplexobj")(lambda ug, x: x.dtype.kind == "complex")
-_means("isrealobj")(lambda ug, x: x.dtype.kind != "complex")
-
-
-@_means("size")
-def _size(ug: Any, /, a: Any, axis: Any = None) -> Any:
+@_means("copy", "real")
+def _itself(ug: Any, /, a: Any) -> Any:
     del ug
-    if axis is None:
-        return a.size
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    return product(a.shape[normalise_axis(one, a.ndim)] for one in cast("tuple[Any, ...]", axes))
+    return a  # a traced value is real and never changes
 
 
 # -- shapes ----------------------------------------------------------------------------------------
@@ -161,14 +220,56 @@ def _reshape(ug: Any, /, a: Any, shape: Any) -> Any:
     return ug.reshape(a, shape)
 
 
-_means("ravel")(lambda ug, a: ug.reshape(ug.asarray(a), (-1,)))
-_means("expand_dims")(lambda ug, a, axis: ug.expand_dims(a, axis=axis))
-_means("squeeze")(lambda ug, a, axis=None: ug.squeeze(a, axis=axis))
-_means("broadcast_to")(lambda ug, array, shape: ug.broadcast_to(array, shape))
-_means("flip")(lambda ug, m, axis=None: ug.flip(m, axis=axis))
-_means("flipud")(lambda ug, m: ug.flip(m, axis=0))
-_means("fliplr")(lambda ug, m: ug.flip(m, axis=1))
-_means("matrix_transpose", "linalg.matrix_transpose")(lambda ug, x: ug.matrix_transpose(x))
+@_means("ravel")
+def _ravel(ug: Any, /, a: Any) -> Any:
+    return ug.reshape(ug.asarray(as_operand(ug, a)), (-1,))
+
+
+@_means("expand_dims")
+def _expand_dims(ug: Any, /, a: Any, axis: Any) -> Any:
+    return ug.expand_dims(a, axis=axis)
+
+
+@_means("squeeze")
+def _squeeze(ug: Any, /, a: Any, axis: Any = None) -> Any:
+    return ug.squeeze(a, axis=axis)
+
+
+@_means("broadcast_to")
+def _broadcast_to(ug: Any, /, array: Any, shape: Any) -> Any:
+    return ug.broadcast_to(array, shape)
+
+
+@_means("broadcast_arrays")
+def _broadcast_arrays(ug: Any, /, *args: Any) -> Any:
+    arrays = [ug.asarray(as_operand(ug, one)) for one in args]
+    shape = broadcast_shapes([array.shape for array in arrays])
+    return tuple(ug.broadcast_to(array, shape) for array in arrays)
+
+
+@_means("flip")
+def _flip(ug: Any, /, m: Any, axis: Any = None) -> Any:
+    return ug.flip(m, axis=axis)
+
+
+@_means("flipud")
+def _flipud(ug: Any, /, m: Any) -> Any:
+    return ug.flip(m, axis=0)
+
+
+@_means("fliplr")
+def _fliplr(ug: Any, /, m: Any) -> Any:
+    return ug.flip(m, axis=1)
+
+
+@_means("tril")
+def _tril(ug: Any, /, m: Any, k: int = 0) -> Any:
+    return ug.tril(m, k=k)
+
+
+@_means("triu")
+def _triu(ug: Any, /, m: Any, k: int = 0) -> Any:
+    return ug.triu(m, k=k)
 
 
 @_means("transpose")
@@ -187,22 +288,16 @@ def _swapaxes(ug: Any, /, a: Any, axis1: int, axis2: int) -> Any:
 @_means("moveaxis")
 def _moveaxis(ug: Any, /, a: Any, source: Any, destination: Any) -> Any:
     moved, places = (
-        [normalise_axis(axis, a.ndim) for axis in (axes if isinstance(axes, (tuple, list)) else (axes,))]
+        [normalise_axis(one, a.ndim) for one in np.atleast_1d(axes).tolist()]
         for axes in (source, destination)
     )
     if len(moved) != len(places):
-        raise refused("np.moveaxis: source and destination differ in length", "name a place for each axis")
+        what = "np.moveaxis: source and destination differ in length"
+        raise refused(what, "name a place for each axis")
     order = [axis for axis in range(a.ndim) if axis not in moved]
     for place, axis in sorted(zip(places, moved, strict=True)):
         order.insert(place, axis)
     return ug.permute_dims(a, tuple(order))
-
-
-@_means("broadcast_arrays")
-def _broadcast_arrays(ug: Any, /, *args: Any) -> Any:
-    arrays = [ug.asarray(as_operand(ug, one)) for one in args]
-    shape = broadcast_shapes([array.shape for array in arrays])
-    return tuple(ug.broadcast_to(array, shape) for array in arrays)
 
 
 def _at_least(ug: Any, value: Any, ndim: int) -> Any:
@@ -211,24 +306,23 @@ def _at_least(ug: Any, value: Any, ndim: int) -> Any:
     return ug.reshape(array, (*(1,) * missing, *array.shape)) if missing > 0 else array
 
 
-def _at_least_all(ndim: int) -> Adapter:
-    def at_least(ug: Any, /, *arys: Any) -> Any:
-        found = tuple(_at_least(ug, one, ndim) for one in arys)
-        return found[0] if len(found) == 1 else found
-
-    return at_least
+@_means("atleast_1d")
+def _atleast_1d(ug: Any, /, *arys: Any) -> Any:
+    found = tuple(_at_least(ug, one, 1) for one in arys)
+    return found[0] if len(found) == 1 else found
 
 
-_means("atleast_1d")(_at_least_all(1))
-_means("atleast_2d")(_at_least_all(2))
+@_means("atleast_2d")
+def _atleast_2d(ug: Any, /, *arys: Any) -> Any:
+    found = tuple(_at_least(ug, one, 2) for one in arys)
+    return found[0] if len(found) == 1 else found
 
 
 @_means("concatenate")
 def _concatenate(ug: Any, /, arrays: Any, axis: int | None = 0) -> Any:
-    found = [ug.asarray(as_operand(ug, one)) for one in arrays]
     if axis is None:
-        return ug.concat([ug.reshape(one, (-1,)) for one in found])
-    return ug.concat(found, axis=axis)
+        return ug.concat([_ravel(ug, one) for one in arrays])
+    return ug.concat([as_operand(ug, one) for one in arrays], axis=axis)
 
 
 @_means("stack")
@@ -250,38 +344,38 @@ def _hstack(ug: Any, /, tup: Any) -> Any:
 @_means("column_stack")
 def _column_stack(ug: Any, /, tup: Any) -> Any:
     found = [_at_least(ug, one, 1) for one in tup]
-    return ug.concat([ug.reshape(one, (-1, 1)) if one.ndim == 1 else one for one in found], axis=1)
+    return ug.concat([ug.reshape(x, (-1, 1)) if x.ndim == 1 else x for x in found], axis=1)
 
 
 @_means("take")
 def _take(ug: Any, /, a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
     if mode != "raise":
-        raise refused(f"np.take: mode={mode!r} cannot be given for traced values", "clip the indices")
-    array = as_operand(ug, a)
+        what = f"np.take: mode={mode!r} cannot be given for traced values"
+        raise refused(what, "bring the indices into range first")
     if axis is None:
-        array, axis = ug.reshape(ug.asarray(array), (-1,)), 0
-    return ug.take(array, as_operand(ug, indices), axis=axis)
+        return ug.take(_ravel(ug, a), as_operand(ug, indices), axis=0)
+    return ug.take(as_operand(ug, a), as_operand(ug, indices), axis=axis)
 
 
 # -- creation --------------------------------------------------------------------------------------
 
 
-def _filled(use: str) -> Adapter:
+def _constant(use: str) -> Adapter:
     def like(ug: Any, /, a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-        if shape is None:
-            return named(ug, f"{use}_like")(a, dtype=dtype)
-        return named(ug, use)(shape, dtype=a.dtype if dtype is None else dtype)
+        wanted = a.dtype if dtype is None else dtype
+        return named(ug, use)(a.shape if shape is None else shape, dtype=wanted)
 
     return like
 
 
-_means("zeros_like")(_filled("zeros"))
-_means("ones_like")(_filled("ones"))
+_means("zeros_like")(_constant("zeros"))
+_means("ones_like")(_constant("ones"))
 
 
 @_means("full_like")
 def _full_like(ug: Any, /, a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    value = ug.astype(ug.asarray(as_operand(ug, fill_value)), a.dtype if dtype is None else dtype)
+    wanted = a.dtype if dtype is None else dtype
+    value = ug.astype(ug.asarray(as_operand(ug, fill_value)), wanted)
     return ug.broadcast_to(value, a.shape if shape is None else shape)
 
 
@@ -306,44 +400,44 @@ def _inner(ug: Any, /, a: Any, b: Any) -> Any:
     return ug.tensordot(x, y, axes=((-1,), (-1,)))
 
 
-def _flat(ug: Any, value: Any) -> Any:
-    return ug.reshape(ug.asarray(as_operand(ug, value)), (-1,))
+@_means("vdot")
+def _vdot(ug: Any, /, a: Any, b: Any) -> Any:
+    return ug.matmul(_ravel(ug, a), _ravel(ug, b))
 
 
-_means("vdot")(lambda ug, a, b: ug.matmul(_flat(ug, a), _flat(ug, b)))
-_means("outer")(lambda ug, a, b: ug.outer(_flat(ug, a), _flat(ug, b)))
+@_means("outer")
+def _outer(ug: Any, /, a: Any, b: Any) -> Any:
+    return ug.outer(_ravel(ug, a), _ravel(ug, b))
 
 
-@_means("tensordot")
+@_means("tensordot", "linalg.tensordot")
 def _tensordot(ug: Any, /, a: Any, b: Any, axes: Any = 2) -> Any:
-    pairs = axes if isinstance(axes, int) else tuple(one if isinstance(one, int) else tuple(one) for one in axes)
+    pairs: Any = axes
+    if isinstance(axes, (list, tuple)):
+        pairs = tuple(
+            tuple(cast("list[Any]", one)) if isinstance(one, list) else one
+            for one in cast("Sequence[Any]", axes)
+        )
     return ug.tensordot(as_operand(ug, a), as_operand(ug, b), axes=pairs)
 
 
-_means("linalg.matmul")(lambda ug, x1, x2: ug.matmul(x1, x2))
-_means("linalg.outer")(lambda ug, x1, x2: ug.outer(as_operand(ug, x1), as_operand(ug, x2)))
-_means("linalg.tensordot")(lambda ug, x1, x2, *, axes=2: _tensordot(ug, x1, x2, axes))
-_means("linalg.vecdot")(lambda ug, x1, x2, *, axis=-1: ug.vecdot(x1, x2, axis=axis))
-_means("linalg.solve")(lambda ug, a, b: ug.linalg.solve(as_operand(ug, a), as_operand(ug, b)))
+@_means("linalg.vecdot")
+def _vecdot(ug: Any, x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return ug.vecdot(as_operand(ug, x1), as_operand(ug, x2), axis=axis)
 
 
 @_means("linalg.cholesky")
 def _cholesky(ug: Any, /, a: Any, *, upper: bool = False) -> Any:
     if upper:
-        raise refused(
-            "np.linalg.cholesky: upper=True cannot be given for traced values",
-            "use ug.matrix_transpose(ug.linalg.cholesky(x))",
-        )
+        what = "np.linalg.cholesky: upper=True cannot be given for traced values"
+        raise refused(what, "use ug.matrix_transpose(ug.linalg.cholesky(x))")
     return ug.linalg.cholesky(a)
 
 
 @_means("einsum")
 def _einsum(ug: Any, /, *operands: Any, optimize: Any = None) -> Any:
-    del optimize  # the path is found by opt_einsum
+    del optimize  # opt_einsum finds the path
     if not operands or not isinstance(operands[0], str):
-        raise refused(
-            "np.einsum: subscripts as lists cannot be given for traced values",
-            "write them as text, ug.einsum('ij,jk->ik', x, y)",
-        )
+        what = "np.einsum: subscripts as lists cannot be given for traced values"
+        raise refused(what, "write them as text, ug.einsum('ij,jk->ik', x, y)")
     return ug.einsum(operands[0], *(as_operand(ug, one) for one in operands[1:]))
-

@@ -1,9 +1,10 @@
-"""NumPy's own functions on traced values: ``np.sin(x)`` in a function that is traced means ``ug.sin``.
+"""NumPy's own functions on traced values: in a traced function ``np.sin(x)`` is ``ug.sin(x)``.
 
 NumPy hands a call with a traced value among its arguments to the value, by ``__array_ufunc__`` and
-``__array_function__``. What is said here is which function of unigrad means the same, with NumPy's
-own arguments and defaults; what cannot be said in unigrad raises and names what to use instead. It
-is imported when NumPy asks for the first time.
+``__array_function__``. What is said here, and in ``numpy_functions``, is which function of unigrad
+means the same; what cannot be said in unigrad raises and names what to use instead. Functions are
+known by the object and not by name, so that nobody else's ``sum`` is taken for NumPy's. It is
+imported when NumPy asks for the first time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import inspect
 import math
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -29,30 +30,30 @@ from unigrad.trace.numpy_functions import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from unigrad.trace.array import TracedArray
+    from unigrad.errors import TracingError
 
 __all__ = ["call_function", "call_ufunc"]
 
-# -- the tables: ufuncs ----------------------------------------------------------------------------
+# -- the tables of ufuncs --------------------------------------------------------------------------
 
-_SAME: Final = frozenset(
-    """
-    add bitwise_and bitwise_or bitwise_xor cbrt ceil copysign cos cosh divide equal exp exp2 expm1
-    floor floor_divide fmax fmin fmod greater greater_equal heaviside hypot isfinite isinf isnan
-    less less_equal log log10 log1p log2 logaddexp logaddexp2 matmul maximum minimum multiply
-    negative not_equal positive remainder sign signbit sin sinh sqrt square subtract tan tanh trunc
-    """.split()
-)
+_SAME: Final = {
+    "add", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "copysign", "cos", "cosh",
+    "divide", "equal", "exp", "exp2", "expm1", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "greater", "greater_equal", "heaviside", "hypot", "isfinite", "isinf", "isnan", "less",
+    "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "matmul", "maximum",
+    "minimum", "multiply", "negative", "not_equal", "positive", "remainder", "sign", "signbit",
+    "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "trunc",
+}  # fmt: skip
 _RENAMED: Final = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
-    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "invert": "bitwise_invert",
-    "left_shift": "bitwise_left_shift", "power": "pow", "right_shift": "bitwise_right_shift",
-    "rint": "round",
+    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "conjugate": "positive",
+    "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "power": "pow",
+    "right_shift": "bitwise_right_shift", "rint": "round", "vecdot": "vecdot",
 }  # fmt: skip
-_SPECIAL: Final = {
-    "digamma": "special.digamma", "erf": "special.erf", "erfc": "special.erfc",
-    "expit": "nn.sigmoid", "gammaln": "special.gammaln", "log_expit": "nn.log_sigmoid",
-    "psi": "special.digamma", "xlog1py": "special.xlog1py", "xlogy": "special.xlogy",
+_SCIPY: Final = {
+    "erf": "special.erf", "erfc": "special.erfc", "expit": "nn.sigmoid",
+    "gammaln": "special.gammaln", "log_expit": "nn.log_sigmoid", "psi": "special.digamma",
+    "xlog1py": "special.xlog1py", "xlogy": "special.xlogy",
 }  # fmt: skip
 _REDUCTIONS: Final = {
     "add": "sum", "logaddexp": "logsumexp", "logical_and": "all", "logical_or": "any",
@@ -60,33 +61,45 @@ _REDUCTIONS: Final = {
 }  # fmt: skip
 
 
-def _floating(ug: Any, x: Any) -> Any:
-    return ug.multiply(x, 1.0)
+def _divmod(ug: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    return ug.floor_divide(x, y), ug.remainder(x, y)
 
 
-def _reciprocal(ug: Any, x: TracedArray) -> Any:
+def _fabs(ug: Any, x: Any) -> Any:
+    return ug.abs(ug.multiply(x, 1.0))  # of integers, a float
+
+
+def _reciprocal(ug: Any, x: Any) -> Any:
     if not x.dtype.is_floating:
-        raise refused(f"np.reciprocal of {x.dtype} rounds towards zero", "use ug.reciprocal or 1 / x")
+        what = f"np.reciprocal of {x.dtype} rounds towards zero"
+        raise refused(what, "use ug.reciprocal or 1 / x")
     return ug.reciprocal(x)
 
 
-_COMPOSED: Final[dict[str, Adapter]] = {
-    "conjugate": lambda ug, x: ug.positive(x),
-    "deg2rad": lambda ug, x: ug.multiply(x, math.pi / 180),
-    "degrees": lambda ug, x: ug.multiply(x, 180 / math.pi),
-    "divmod": lambda ug, x, y: (ug.floor_divide(x, y), ug.remainder(x, y)),
-    "fabs": lambda ug, x: ug.abs(_floating(ug, x)),
-    "logical_and": lambda ug, x, y: ug.logical_and(truth(ug, x), truth(ug, y)),
-    "logical_not": lambda ug, x: ug.logical_not(truth(ug, x)),
-    "logical_or": lambda ug, x, y: ug.logical_or(truth(ug, x), truth(ug, y)),
-    "logical_xor": lambda ug, x, y: ug.logical_xor(truth(ug, x), truth(ug, y)),
-    "rad2deg": lambda ug, x: ug.multiply(x, 180 / math.pi),
-    "radians": lambda ug, x: ug.multiply(x, math.pi / 180),
-    "reciprocal": _reciprocal,
-    "vecdot": lambda ug, x, y: ug.vecdot(x, y),
-}
+def _in_degrees(ug: Any, x: Any) -> Any:
+    return ug.multiply(x, 180 / math.pi)
 
-_NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
+
+def _in_radians(ug: Any, x: Any) -> Any:
+    return ug.multiply(x, math.pi / 180)
+
+
+def _logical(use: str) -> Adapter:
+    def call(ug: Any, *operands: Any) -> Any:
+        return named(ug, use)(*(truth(ug, one) for one in operands))
+
+    return call
+
+
+_COMPOSED: Final[dict[str, Adapter]] = {
+    "deg2rad": _in_radians, "degrees": _in_degrees, "divmod": _divmod, "fabs": _fabs,
+    "rad2deg": _in_degrees, "radians": _in_radians, "reciprocal": _reciprocal,
+    **{f"logical_{name}": _logical(f"logical_{name}") for name in ("and", "not", "or", "xor")},
+}  # fmt: skip
+
+# -- arguments beside the arrays -------------------------------------------------------------------
+
+_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "casting": ("same_kind", "safe"),
     "copy": (None, True, False),
     "device": (None, "cpu"),
@@ -110,102 +123,33 @@ _ADVICE: Final = {
     "where": "choose with ug.where(condition, a, b)",
 }
 
-
-# -- ufuncs ----------------------------------------------------------------------------------------
-
-
-def call_ufunc(
-    namespace: Any, ufunc: Any, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Any:
-    """What a ufunc, or its ``reduce`` or ``outer``, means on traced values.
-
-    Args:
-        namespace: the public names of unigrad.
-        ufunc: NumPy's or SciPy's.
-        method: ``"__call__"``, ``"reduce"``, ``"outer"``, ...
-        inputs: its arguments, one of which is traced.
-        kwargs: its keyword arguments; NumPy passes a positional ``out`` here too.
-
-    Raises:
-        TracingError: for ``out=``, ``where=``, ``dtype=`` and the like, and for a ufunc or method
-            without a counterpart in unigrad.
-    """
-    name: str = ufunc.__name__
-    label = _label(ufunc)
-    target = _target(ufunc)
-    if target is None:
-        raise refused(f"{label} does not work on traced values", _counterpart(namespace, name))
-    values = [as_operand(namespace, value) for value in inputs]
-    if method == "reduce":
-        if name not in _REDUCTIONS:
-            raise refused(f"{label}.reduce does not work on traced values", "unigrad has no counterpart")
-        use = _REDUCTIONS[name]
-        given = _checked(f"{label}.reduce", f"ug.{use}", kwargs, ("axis", "keepdims"))
-        axis = given.get("axis", 0)
-        return named(namespace, use)(values[0], axis=axis, keepdims=bool(given.get("keepdims", False)))
-    use = target if isinstance(target, str) else name
-    shown = f"ug.{use}" if hasattr(namespace, use.partition(".")[0]) else "the operation"
-    if method == "at":
-        raise refused(
-            f"{label}.at changes an array in place",
-            "a traced value never changes: build a new one with ug.where, ug.concat or x + ...",
-        )
-    if method not in ("__call__", "outer"):
-        raise refused(f"{label}.{method} does not work on traced values", "unigrad has no counterpart")
-    axis = ("axis",) if name == "vecdot" else ()
-    given = _checked(label if method == "__call__" else f"{label}.outer", shown, kwargs, axis)
-    if method == "outer":
-        left, right = (namespace.asarray(value) for value in values)
-        values = [namespace.reshape(left, (*left.shape, *(1,) * right.ndim)), right]
-    if isinstance(target, str):
-        return named(namespace, target)(*values)
-    return target(namespace, *values) if not given else namespace.vecdot(*values, **given)
-
-
-@lru_cache(maxsize=256)
-def _target(ufunc: Any) -> str | Adapter | None:
-    """The unigrad function of a ufunc, or how it is put together; known by the object, not by name."""
-    name: str = ufunc.__name__
-    if getattr(np, name, None) is ufunc:
-        return name if name in _SAME else _RENAMED.get(name) or _COMPOSED.get(name)
-    return _SPECIAL.get(name) if _is_special(ufunc) else None
-
-
-def _is_special(ufunc: Any) -> bool:
-    """Whether it is one of SciPy, which whoever calls it has imported."""
-    return getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
-
-
-def _label(function: Any) -> str:
-    """The name under which the user knows a function."""
-    name: str = function.__name__
-    if isinstance(function, np.ufunc):
-        return f"scipy.special.{name}" if _is_special(function) else f"np.{name}"
-    module = str(getattr(function, "__module__", None) or "numpy")
-    return f"{module.replace('numpy', 'np', 1)}.{name}"
-
-
-def _counterpart(namespace: Any, name: str) -> str:
-    """What to use in place of a NumPy function, or that there is nothing."""
-    if callable(getattr(namespace, name, None)):
-        return f"use ug.{name}"
-    return _INSTEAD.get(name, "unigrad has no counterpart of it")
-
-
 _INSTEAD: Final = {
     "allclose": "compare the results after the call",
     "append": "use ug.concat",
     "array_equal": "compare the results after the call",
     "copyto": "a traced value is never written into an array: use ug.where",
-    "diag": 'use ug.einsum("ii->i", x)',
-    "diagonal": 'use ug.einsum("...ii->...i", x)',
+    "diag": "use ug.einsum('ii->i', x)",
+    "diagonal": "use ug.einsum('...ii->...i', x)",
     "empty_like": "use ug.zeros_like",
     "float_power": "use ug.pow",
     "matvec": "use ug.matmul",
     "nan_to_num": "use ug.where(ug.isnan(x), 0, x)",
-    "trace": 'use ug.einsum("ii->", x)',
+    "trace": "use ug.einsum('ii->', x)",
     "vecmat": "use ug.matmul",
 }
+
+
+def _is_neutral(name: str, value: Any) -> bool:
+    if isinstance(value, tuple):  # a ufunc is given its `out` as a tuple
+        return all(_is_neutral(name, one) for one in cast("tuple[Any, ...]", value))
+    return any(
+        value is one or (isinstance(value, str) and value == one) for one in _NEUTRAL.get(name, ())
+    )
+
+
+def _cannot(label: str, use: str, name: str) -> TracingError:
+    advice = _ADVICE.get(name, "use {use} and say it in further operations").format(use=use)
+    return refused(f"{label}: {name}= cannot be given for traced values", advice)
 
 
 def _checked(
@@ -219,19 +163,94 @@ def _checked(
     return given
 
 
-def _cannot(label: str, use: str, name: str) -> TracingError:
-    advice = _ADVICE.get(name, "use {use} and say it in further operations").format(use=use)
-    return refused(f"{label}: {name}= cannot be given for traced values", advice)
+def _unknown(namespace: Any, label: str) -> TracingError:
+    """The error for what has no counterpart under the same meaning."""
+    name = label.rpartition(".")[2]
+    instead = _INSTEAD.get(name, "unigrad has no counterpart of it")
+    if callable(getattr(namespace, name, None)):
+        instead = f"use ug.{name}"
+    return refused(f"{label} does not work on traced values", instead)
 
 
-def _is_neutral(name: str, value: Any) -> bool:
-    if isinstance(value, tuple):  # a ufunc gets its `out` as a tuple
-        return all(_is_neutral(name, one) for one in value)
-    neutral = _NEUTRAL.get(name, ())
-    return any(value is one or (isinstance(one, str) and value is not None and str(value) == one) for one in neutral)
+def _label(function: Any) -> str:
+    """The name under which the user knows a function."""
+    name: str = function.__name__
+    if isinstance(function, np.ufunc):
+        return f"scipy.special.{name}" if _is_of_scipy(function) else f"np.{name}"
+    module = str(getattr(function, "__module__", None) or "numpy")
+    return f"{module.replace('numpy', 'np', 1)}.{name}"
+
+
+# -- ufuncs ----------------------------------------------------------------------------------------
+
+
+def call_ufunc(
+    namespace: Any, ufunc: Any, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """What a ufunc, or its ``reduce`` or ``outer``, means on traced values.
+
+    Args:
+        namespace: the public names of unigrad.
+        ufunc: one of NumPy or SciPy.
+        method: ``"__call__"``, ``"reduce"``, ``"outer"``, ...
+        inputs: its arguments, one of which is traced.
+        kwargs: its keyword arguments; NumPy passes a positional ``out`` here too.
+
+    Raises:
+        TracingError: for ``out=``, ``where=``, ``dtype=`` and the like, and for a ufunc or method
+            without a counterpart in unigrad.
+    """
+    label = _label(ufunc)
+    target = _target(ufunc)
+    if target is None:
+        raise _unknown(namespace, label)
+    values = [as_operand(namespace, value) for value in inputs]
+    if method == "reduce":
+        return _reduce(namespace, ufunc, values, kwargs)
+    if method == "at":
+        what = f"{label}.at changes an array in place"
+        raise refused(what, "a traced value never changes: build a new one with ug.where")
+    if method == "outer":
+        label = f"{label}.outer"
+        left, right = (namespace.asarray(value) for value in values)
+        values = [namespace.reshape(left, (*left.shape, *(1,) * right.ndim)), right]
+    elif method != "__call__":
+        raise _unknown(namespace, f"{label}.{method}")
+    use = target if isinstance(target, str) else ufunc.__name__
+    shown = f"ug.{use}" if hasattr(namespace, use.partition(".")[0]) else "the result"
+    given = _checked(label, shown, kwargs, ("axis",) if use == "vecdot" else ())
+    if isinstance(target, str):
+        return named(namespace, target)(*values, **given)
+    return target(namespace, *values)
+
+
+def _reduce(namespace: Any, ufunc: Any, values: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """``ufunc.reduce``, whose axis is the first one if none is named."""
+    label = f"{_label(ufunc)}.reduce"
+    use = _REDUCTIONS.get(ufunc.__name__)
+    if use is None:
+        raise _unknown(namespace, label)
+    given = _checked(label, f"ug.{use}", kwargs, ("axis", "keepdims"))
+    keepdims = bool(given.get("keepdims", False))
+    return named(namespace, use)(values[0], axis=given.get("axis", 0), keepdims=keepdims)
+
+
+@lru_cache(maxsize=256)
+def _target(ufunc: Any) -> str | Adapter | None:
+    """The unigrad function that a ufunc means, or how it is put together."""
+    name: str = ufunc.__name__
+    if getattr(np, name, None) is ufunc:
+        return name if name in _SAME else _RENAMED.get(name) or _COMPOSED.get(name)
+    return _SCIPY.get(name) if _is_of_scipy(ufunc) else None
+
+
+def _is_of_scipy(ufunc: Any) -> bool:
+    """Whether it is one of ``scipy.special``, which whoever calls it has imported."""
+    return getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
 
 
 # -- functions -------------------------------------------------------------------------------------
+
 
 def call_function(
     namespace: Any, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -240,7 +259,7 @@ def call_function(
 
     Args:
         namespace: the public names of unigrad.
-        function: NumPy's.
+        function: one of NumPy.
         args: its positional arguments as the user gave them.
         kwargs: its keyword arguments as the user gave them.
 
@@ -251,37 +270,36 @@ def call_function(
     adapter = FUNCTIONS.get(function)
     label = _label(function)
     if adapter is None:
-        raise refused(
-            f"{label} does not work on traced values", _counterpart(namespace, function.__name__)
-        )
-    parameters = _parameters(adapter)
-    kwargs = {k: v for k, v in kwargs.items() if k in parameters or not _is_neutral(k, v)}
+        raise _unknown(namespace, label)
+    signature = inspect.signature(adapter)
+    accepted = list(signature.parameters.values())[1:]
+    names = {one.name for one in accepted}
+    kwargs = {k: v for k, v in kwargs.items() if k in names or not _is_neutral(k, v)}
     try:
-        bound = inspect.signature(adapter).bind(namespace, *args, **kwargs)
+        bound = signature.bind(namespace, *args, **kwargs)
     except TypeError as error:
-        unknown = [one for one in _given(function, args, kwargs) if one not in parameters]
-        if unknown:
-            raise _cannot(label, _use(namespace, function), unknown[0]) from None
-        parameters = list(inspect.signature(adapter).parameters.values())[1:]
-        shown = ", ".join(str(one.replace(annotation=one.empty)) for one in parameters)
-        raise refused(f"{label}: {error}", f"on traced values it takes ({shown})") from None
+        given = _given(function, args, kwargs)
+        for name in given:
+            if name not in names:
+                raise _cannot(label, _use(namespace, function), name) from None
+        try:
+            bound = signature.bind(namespace, **given)
+        except TypeError:
+            shown = ", ".join(str(one.replace(annotation=one.empty)) for one in accepted)
+            raise refused(f"{label}: {error}", f"on traced values it takes ({shown})") from None
     return adapter(*bound.args, **bound.kwargs)
 
 
 def _use(namespace: Any, function: Any) -> str:
-    name = {"concatenate": "concat", "amax": "max", "amin": "min"}.get(function.__name__, function.__name__)
-    return f"ug.{name}" if hasattr(namespace, name) else "the operation"
+    name: str = function.__name__
+    name = {"amax": "max", "amin": "min", "concatenate": "concat"}.get(name, name)
+    return f"ug.{name}" if hasattr(namespace, name) else "the result"
 
 
-@lru_cache(maxsize=256)
-def _parameters(adapter: Adapter) -> frozenset[str]:
-    return frozenset(list(inspect.signature(adapter).parameters)[1:])
-
-
-def _given(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
-    """The names of what was given and means something, positional arguments by NumPy's signature."""
+def _given(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given and means something, by name; of positional arguments by NumPy's signature."""
     try:
-        found = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):  # a function in C, of an older NumPy
+        found: Mapping[str, Any] = inspect.signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # a wrong call, or a function in C of an older NumPy
         found = kwargs
-    return [name for name, value in found.items() if not _is_neutral(name, value)]
+    return {name: value for name, value in found.items() if not _is_neutral(name, value)}

@@ -41,6 +41,8 @@ I = ("int64[4]",)  # noqa: E741
 B = ("bool[4]",)
 BVV = ("bool[4]", "float64[4]", "float64[4]")
 
+TRUE, FALSE = True, False
+
 Sample = tuple[tuple[str, ...], "Callable[..., Any]"]
 
 
@@ -82,7 +84,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "subtracted_from_zero": [(I, lambda x: 0 - x), (V, lambda x: known(-0.0) - x)],
     "positive_dropped": [(V, lambda x: +x)],
     # negation
-    "double_negation": [(V, lambda x: -(-x)), (I, lambda x: -(-x))],
+    "double_negation": [(V, lambda x: e.negative(-x)), (I, lambda x: e.negative(-x))],
     "times_minus_one": [(V, lambda x: x * -1), (V, lambda x: x / -1), (I, lambda x: -1 * x)],
     "negative_subtracted": [(VV, lambda x, y: x - (-y))],
     "negative_added": [(VV, lambda x, y: x + (-y)), (VV, lambda x, y: (-x) + y)],
@@ -92,7 +94,11 @@ SAMPLES: dict[str, list[Sample]] = {
     "multiple_of_negative": [(V, lambda x: 3 * (-x)), (V, lambda x: (-x) * half(x))],
     "quotient_of_negative": [(V, lambda x: (-x) / 3)],
     "fraction_of_negative": [(V, lambda x: 3 / (-x))],
-    "negative_factor": [(VV, lambda x, y: (-x) * y), (VV, lambda x, y: x * (-y)), (VV, lambda x, y: (-x) / y)],
+    "negative_factor": [
+        (VV, lambda x, y: (-x) * y),
+        (VV, lambda x, y: x * (-y)),
+        (VV, lambda x, y: (-x) / y),
+    ],
     "negative_divisor": [(VV, lambda x, y: x / (-y))],
     "even_of_negative": [(V, lambda x: e.square(-x)), (V, lambda x: abs(-x))],
     "sum_of_negatives": [(M, lambda x: sum_(-x, axis=0)), (M, lambda x: mean(-x, keepdims=True))],
@@ -120,12 +126,12 @@ SAMPLES: dict[str, list[Sample]] = {
     # truth values
     "double_not": [(B, lambda x: e.logical_not(e.logical_not(x)))],
     "neutral_truth": [
-        (B, lambda x: e.logical_and(x, True)), (B, lambda x: e.logical_or(False, x)),
-        (B, lambda x: e.equal(x, True)), (B, lambda x: e.not_equal(x, False)),
+        (B, lambda x: e.logical_and(x, TRUE)), (B, lambda x: e.logical_or(FALSE, x)),
+        (B, lambda x: e.equal(x, TRUE)), (B, lambda x: e.not_equal(x, FALSE)),
     ],
-    "compared_with_false": [(B, lambda x: e.equal(x, False)), (B, lambda x: e.not_equal(True, x))],
-    "and_false": [(B, lambda x: e.logical_and(x, False))],
-    "or_true": [(B, lambda x: e.logical_or(x, True))],
+    "compared_with_false": [(B, lambda x: e.equal(x, FALSE)), (B, lambda x: e.not_equal(TRUE, x))],
+    "and_false": [(B, lambda x: e.logical_and(x, FALSE))],
+    "or_true": [(B, lambda x: e.logical_or(x, TRUE))],
     "same_truth": [(B, lambda x: e.logical_and(x, x)), (B, lambda x: e.logical_or(x, x))],
     # shapes
     "nothing_changed": [
@@ -140,8 +146,10 @@ SAMPLES: dict[str, list[Sample]] = {
         (S, lambda x: x + expand_dims(known(2.0), axis=0)),
     ],
     "reshape_of_reshape": [
-        (M, lambda x: reshape(reshape(x, (6,)), (3, 2))), (M, lambda x: squeeze(expand_dims(x, axis=1), axis=1)),
-        (M, lambda x: reshape(expand_dims(x, axis=0), (6,))), (N, lambda x: reshape(reshape(x, -1), (-1, 3))),
+        (M, lambda x: reshape(reshape(x, (6,)), (3, 2))),
+        (M, lambda x: squeeze(expand_dims(x, axis=1), axis=1)),
+        (M, lambda x: reshape(expand_dims(x, axis=0), (6,))),
+        (N, lambda x: reshape(reshape(x, -1), (-1, 3))),
     ],
     "identical_order": [(M, lambda x: permute_dims(x, (0, 1)))],
     "order_of_order": [
@@ -149,21 +157,42 @@ SAMPLES: dict[str, list[Sample]] = {
         (("float64[2, 3, 4]",), lambda x: permute_dims(permute_dims(x, (1, 2, 0)), (1, 0, 2))),
     ],
     "flip_of_nothing": [(M, lambda x: flip(x, axis=()))],
-    "flip_of_flip": [(M, lambda x: flip(flip(x, axis=0), axis=0)), (M, lambda x: flip(flip(x, axis=0), axis=None))],
+    "flip_of_flip": [
+        (M, lambda x: flip(flip(x, axis=0), axis=0)),
+        (M, lambda x: flip(flip(x, axis=0), axis=None)),
+    ],
     "concat_of_one": [(M, lambda x: concat([x], axis=1))],
     "transposed_product": [
-        (("float64[2, 3]", "float64[4, 2]"), lambda x, y: permute_dims(matmul(permute_dims(x, (1, 0)), permute_dims(y, (1, 0))), (1, 0))),
-        (("float64[2, 3]", "float64[2, 4]"), lambda x, y: permute_dims(matmul(permute_dims(x, (1, 0)), y), (1, 0))),
+        (
+            ("float64[2, 3]", "float64[4, 2]"),
+            lambda x, y: permute_dims(matmul(permute_dims(x, (1, 0)), permute_dims(y, (1, 0))), (1, 0)),
+        ),
+        (
+            ("float64[2, 3]", "float64[2, 4]"),
+            lambda x, y: permute_dims(matmul(permute_dims(x, (1, 0)), y), (1, 0)),
+        ),
     ],
     # picking and placing
-    "everything_taken": [(M, lambda x: getitem(x, ())), (N, lambda x: getitem(x, (slice(None), slice(0, 3))))],
+    "everything_taken": [
+        (M, lambda x: getitem(x, ())),
+        (N, lambda x: getitem(x, (slice(None), slice(0, 3)))),
+    ],
     "everything_placed": [(M, lambda x: place_at(x, ((0, 2, 1), (0, 3, 1)), (2, 3)))],
-    "placed_and_taken": [(V, lambda x: getitem(place_at(x, ((1, 9, 2),), (12,)), (slice(1, 9, 2),)))],
+    "placed_and_taken": [
+        (V, lambda x: getitem(place_at(x, ((1, 9, 2),), (12,)), (slice(1, 9, 2),))),
+    ],
     "slice_of_concat": [
-        (VV, lambda x, y: getitem(concat([x, y]), row(4, 8))), (VV, lambda x, y: getitem(concat([x, y]), row(1, 3))),
+        (VV, lambda x, y: getitem(concat([x, y]), row(4, 8))),
+        (VV, lambda x, y: getitem(concat([x, y]), row(1, 3))),
         (VV, lambda x, y: getitem(concat([x, y]), 5)),
-        (("float64[n, 3]", "float64[m, 3]"), lambda x, y: getitem(concat([x, y]), row(x.shape[0], x.shape[0] + y.shape[0]))),
-        (("float64[2, 3]", "float64[2, 2]"), lambda x, y: getitem(concat([x, y], axis=1), (0, slice(3, 5)))),
+        (
+            ("float64[n, 3]", "float64[m, 3]"),
+            lambda x, y: getitem(concat([x, y]), row(x.shape[0], x.shape[0] + y.shape[0])),
+        ),
+        (
+            ("float64[2, 3]", "float64[2, 2]"),
+            lambda x, y: getitem(concat([x, y], axis=1), (0, slice(3, 5))),
+        ),
     ],
     "neighbours_placed": [
         (VV, lambda x, y: place_at(x, ((0, 4, 1),), (9,)) + place_at(y, ((4, 8, 1),), (9,))),
@@ -172,38 +201,51 @@ SAMPLES: dict[str, list[Sample]] = {
     # broadcasts
     "broadcast_of_broadcast": [(V, lambda x: broadcast_to(broadcast_to(x, (2, 4)), (3, 2, 4)))],
     "broadcast_of_leading_axes": [
-        (V, lambda x: broadcast_to(reshape(x, (1, 4)), (3, 4))), (S, lambda x: x + broadcast_to(known([[2.0]]), (3, 4))),
+        (V, lambda x: broadcast_to(reshape(x, (1, 4)), (3, 4))),
+        (S, lambda x: x + broadcast_to(known([[2.0]]), (3, 4))),
     ],
     "broadcast_by_the_op": [
         (("float64[3, 4]", "float64[4]"), lambda x, y: x * broadcast_to(y, (3, 4))),
         (("float64[3, 4]", "float64[4]"), lambda x, y: x * expand_dims(y, axis=0)),
         (("float64[n, 4]", "float64[4]"), lambda x, y: x - broadcast_to(y, x.shape)),
-        (("bool[4]", "float64[]", "float64[4]"), lambda c, x, y: e.where(c, broadcast_to(x, (4,)), y)),
+        (
+            ("bool[4]", "float64[]", "float64[4]"),
+            lambda c, x, y: e.where(c, broadcast_to(x, (4,)), y),
+        ),
     ],
     "broadcast_last": [
         (V, lambda x: e.exp(broadcast_to(x, (3, 4)))),
-        (("float64[4]", "float64[]"), lambda x, y: broadcast_to(x, (3, 4)) * broadcast_to(y, (3, 4))),
+        (
+            ("float64[4]", "float64[]"),
+            lambda x, y: broadcast_to(x, (3, 4)) * broadcast_to(y, (3, 4)),
+        ),
         (V, lambda x: e.astype(broadcast_to(x, (3, 4)), "float32")),
     ],
     # reductions
     "reduction_of_single_elements": [
         (("float64[3, 1]",), lambda x: sum_(x, axis=1)), (V, lambda x: sum_(x, axis=())),
-        (("float64[1, 1]",), lambda x: mean(x, keepdims=True)), (("bool[1]",), lambda x: sum_(x)),
-        (("float64[1]",), lambda x: prod(x)), (("float64[1]",), lambda x: any_(x)), (("bool[1]",), lambda x: all_(x)),
-        (("~float64",), lambda x: sum_(x)),
+        (("float64[1, 1]",), lambda x: mean(x, keepdims=True)), (("bool[1]",), sum_),
+        (("float64[1]",), prod), (("float64[1]",), any_), (("bool[1]",), all_),
+        (("~float64",), sum_),
     ],
     "reduction_of_broadcast": [
-        (V, lambda x: sum_(broadcast_to(x, (3, 4)), axis=0)), (V, lambda x: sum_(broadcast_to(x, (3, 4)))),
+        (V, lambda x: sum_(broadcast_to(x, (3, 4)), axis=0)),
+        (V, lambda x: sum_(broadcast_to(x, (3, 4)))),
         (V, lambda x: mean(broadcast_to(x, (3, 4)), axis=0, keepdims=True)),
-        (("float64[3, 1]",), lambda x: sum_(broadcast_to(x, (2, 3, 4)), axis=(0, 2), keepdims=True)),
-        (("float64[3, 1]",), lambda x: sum_(broadcast_to(x, (2, 3, 4)), axis=(1, 2))), (B, lambda x: sum_(broadcast_to(x, (3, 4)))),
+        (
+            ("float64[3, 1]",),
+            lambda x: sum_(broadcast_to(x, (2, 3, 4)), axis=(0, 2), keepdims=True),
+        ),
+        (("float64[3, 1]",), lambda x: sum_(broadcast_to(x, (2, 3, 4)), axis=(1, 2))),
+        (B, lambda x: sum_(broadcast_to(x, (3, 4)))),
         (("int8[4]",), lambda x: sum_(broadcast_to(x, (3, 4)), axis=0)),
     ],
     # selections
     "same_either_way": [(("bool[4]", "float64[]"), lambda c, x: e.where(c, x, x))],
     "known_selection": [
-        (VV, lambda x, y: e.where(known(True), x, y)), (VV, lambda x, y: e.where(known([False] * 4), x, y)),
-        (("float64[]", "float64[]"), lambda x, y: e.where(broadcast_to(known(True), (3,)), x, y)),
+        (VV, lambda x, y: e.where(known(TRUE), x, y)),
+        (VV, lambda x, y: e.where(known([FALSE] * 4), x, y)),
+        (("float64[]", "float64[]"), lambda x, y: e.where(broadcast_to(known(TRUE), (3,)), x, y)),
     ],
     "negated_condition": [(BVV, lambda c, x, y: e.where(e.logical_not(c), x, y))],
     "selection_decided_before": [(BVV, lambda c, x, y: e.where(c, e.where(c, x, 3), y))],
@@ -217,7 +259,9 @@ SAMPLES: dict[str, list[Sample]] = {
     ],
     # economies
     "common_number": [
-        (VV, lambda x, y: x * 3 + y * 3), (VV, lambda x, y: 0.5 * x - y * half(x)), (VV, lambda x, y: x * 3 + y * -3),
+        (VV, lambda x, y: x * 3 + y * 3),
+        (VV, lambda x, y: 0.5 * x - y * half(x)),
+        (VV, lambda x, y: x * 3 + y * -3),
         (VV, lambda x, y: e.sigmoid(x) * half(x) - y * half(x)), (VV, lambda x, y: x * 3 - y * -3),
         (("int64[4]", "int64[4]"), lambda x, y: x * 3 + y * 3),
     ],
@@ -227,11 +271,21 @@ SAMPLES: dict[str, list[Sample]] = {
     "sum_of_quotients": [(M, lambda x: sum_(x / 3, axis=1)), (M, lambda x: mean(x / 3))],
     # stabilisation
     "log_of_exp": [(V, lambda x: e.log(e.exp(x)))],
-    "log_of_sum_of_exp": [(M, lambda x: e.log(sum_(e.exp(x)))), (M, lambda x: e.log(sum_(e.exp(x), axis=-1, keepdims=True)))],
+    "log_of_sum_of_exp": [
+        (M, lambda x: e.log(sum_(e.exp(x)))),
+        (M, lambda x: e.log(sum_(e.exp(x), axis=-1, keepdims=True))),
+    ],
     "log_of_exp_plus_exp": [(VV, lambda x, y: e.log(e.exp(x) + e.exp(y)))],
-    "log_of_one_plus_exp": [(V, lambda x: e.log(1 + e.exp(x))), (V, lambda x: e.log(e.exp(x) + 1)), (V, lambda x: e.log1p(e.exp(x)))],
+    "log_of_one_plus_exp": [
+        (V, lambda x: e.log(1 + e.exp(x))),
+        (V, lambda x: e.log(e.exp(x) + 1)),
+        (V, lambda x: e.log1p(e.exp(x))),
+    ],
     "log_of_sigmoid": [(V, lambda x: e.log(e.sigmoid(x)))],
-    "log_of_one_minus_sigmoid": [(V, lambda x: e.log(1 - e.sigmoid(x))), (V, lambda x: e.log1p(-e.sigmoid(x)))],
+    "log_of_one_minus_sigmoid": [
+        (V, lambda x: e.log(1 - e.sigmoid(x))),
+        (V, lambda x: e.log1p(-e.sigmoid(x))),
+    ],
     "negative_softplus": [(V, lambda x: -e.softplus(-x))],
     "log_of_softmax": [(M, lambda x: e.log(softmax(x, axis=-1)))],
     "log_of_one_plus": [(V, lambda x: e.log(1 + x)), (V, lambda x: e.log(x + 1))],
@@ -239,12 +293,21 @@ SAMPLES: dict[str, list[Sample]] = {
     "exp_minus_one": [(V, lambda x: e.exp(x) - 1), (V, lambda x: -1 + e.exp(x))],
     "one_minus_exp": [(V, lambda x: 1 - e.exp(x))],
     "logistic_written_out": [
-        (V, lambda x: 1 / (1 + e.exp(-x))), (V, lambda x: e.reciprocal(e.exp(-x) + 1)), (V, lambda x: e.exp(x) / (1 + e.exp(x))),
+        (V, lambda x: 1 / (1 + e.exp(-x))),
+        (V, lambda x: e.reciprocal(e.exp(-x) + 1)),
+        (V, lambda x: e.exp(x) / (1 + e.exp(x))),
     ],
-    "falling_logistic_written_out": [(V, lambda x: 1 / (1 + e.exp(x))), (V, lambda x: e.reciprocal(1 + e.exp(x)))],
+    "falling_logistic_written_out": [
+        (V, lambda x: 1 / (1 + e.exp(x))),
+        (V, lambda x: e.reciprocal(1 + e.exp(x))),
+    ],
     "one_minus_sigmoid": [(V, lambda x: 1 - e.sigmoid(x))],
     "softmax_written_out": [
-        (M, lambda x: e.exp(x) / sum_(e.exp(x), axis=1, keepdims=True)), (V, lambda x: e.exp(x) / sum_(e.exp(x))),
+        (M, lambda x: e.exp(x) / sum_(e.exp(x), axis=1, keepdims=True)),
+        (V, lambda x: e.exp(x) / sum_(e.exp(x))),
     ],
-    "log_softmax_written_out": [(M, lambda x: x - logsumexp(x, axis=0, keepdims=True)), (V, lambda x: x - logsumexp(x))],
+    "log_softmax_written_out": [
+        (M, lambda x: x - logsumexp(x, axis=0, keepdims=True)),
+        (V, lambda x: x - logsumexp(x)),
+    ],
 }  # fmt: skip

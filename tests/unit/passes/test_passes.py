@@ -1,5 +1,7 @@
 """The pipeline as a whole: an optimised graph is the same function, and a smaller one."""
 
+# ruff: noqa: ARG005  (every op of a random graph takes two nodes and a number, needed or not)
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -85,7 +87,9 @@ STABLE: tuple[Callable[..., Any], ...] = (
 )
 
 CHOICES = st.lists(
-    st.tuples(st.integers(0, 200), st.integers(0, 50), st.integers(0, 50), st.sampled_from(NUMBERS)),
+    st.tuples(
+        st.integers(0, 200), st.integers(0, 50), st.integers(0, 50), st.sampled_from(NUMBERS)
+    ),
     min_size=1,
     max_size=14,
 )
@@ -184,7 +188,10 @@ def gradient_of(function: Callable[..., Any], *types: str, wrt: tuple[int, ...])
     both = reverse(graph, wrt, (0,))
     place = Scope()
     with scope(place):
-        inputs = [place.input(type_, name) for type_, name in zip(graph.input_types, "abcdef", strict=False)]
+        inputs = [
+            place.input(type_, name)
+            for type_, name in zip(graph.input_types, "abcdef", strict=False)
+        ]
         one = place.constant(1, graph.output_types[0].dtype)
         outputs = inline(both, [*inputs, one], place)
     return checked(PIPELINE, Graph(inputs, outputs))[0]
@@ -241,12 +248,16 @@ def test_a_split_and_its_gradient_join_again() -> None:
 
 
 def test_the_shift_of_a_bias_is_not_repeated_in_front_of_the_op() -> None:
-    found = names(gradient_of(lambda x, b: sum_(e.exp(x + b)), "float64[8, 3]", "float64[3]", wrt=(0, 1)))
+    found = names(
+        gradient_of(lambda x, b: sum_(e.exp(x + b)), "float64[8, 3]", "float64[3]", wrt=(0, 1))
+    )
     assert "broadcast_to" not in found
 
 
 def test_named_dimensions_pass() -> None:
-    graph = gradient_of(lambda x, b: mean(e.square(x + b)), "float64[n, 3]", "float64[3]", wrt=(0, 1))
+    graph = gradient_of(
+        lambda x, b: mean(e.square(x + b)), "float64[n, 3]", "float64[3]", wrt=(0, 1)
+    )
     x, b = arrays_for(graph)
     _, x_ct, b_ct = evaluate(graph, [x, b])
     np.testing.assert_allclose(x_ct, 2 * (x + b) / x.size)
@@ -280,7 +291,11 @@ def test_what_cannot_be_folded_fails_when_it_runs() -> None:
 
 def test_folding_keeps_nonfinite_results_and_dtypes() -> None:
     def build(x: Any) -> Any:
-        return [x, e.log(_number(0.0, "float32")), e.divide(_number(1, "int64"), _number(0, "int64"))]
+        return [
+            x,
+            e.log(_number(0.0, "float32")),
+            e.divide(_number(1, "int64"), _number(0, "int64")),
+        ]
 
     result, _ = checked((fold,), graph_of(build, "float64[]"))
     _, first, second = evaluate(result, [0.0])
@@ -303,7 +318,11 @@ def _ones(*shape: int) -> Any:
 
 
 def _number(value: Any, dtype: str) -> Any:
-    return e.astype(_ones() * 0 + value, dtype) if dtype == "int64" else e.astype(_ones() * 0 + value, dtype)
+    return (
+        e.astype(_ones() * 0 + value, dtype)
+        if dtype == "int64"
+        else e.astype(_ones() * 0 + value, dtype)
+    )
 
 
 # -- the reference evaluator -----------------------------------------------------------------------

@@ -78,7 +78,9 @@ def test_names_and_origins_are_inherited() -> None:
     lines = {firing.location.line for firing in report if firing.location is not None}
     first = model.__code__.co_firstlineno
     assert lines == {first + 1, first + 2}
-    assert all(firing.location is not None and firing.location.file == __file__ for firing in report)
+    assert all(
+        firing.location is not None and firing.location.file == __file__ for firing in report
+    )
     assert f"{__file__}:{first + 1}: stabilise: log_of_one_plus: " in str(report)
 
 

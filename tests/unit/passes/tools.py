@@ -29,7 +29,10 @@ def graph_of(function: Callable[..., Any], *types: str) -> Graph:
     """The graph of a function of nodes of these types."""
     place = Scope()
     with scope(place):
-        inputs = [place.input(TensorType.parse(text), name) for text, name in zip(types, "abcdef", strict=False)]
+        inputs = [
+            place.input(TensorType.parse(text), name)
+            for text, name in zip(types, "abcdef", strict=False)
+        ]
         results = function(*inputs)
     return Graph(inputs, results if isinstance(results, (list, tuple)) else [results], name="f")
 
