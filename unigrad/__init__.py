@@ -30,6 +30,7 @@ from unigrad.ops.elementwise import (
 from unigrad.ops.elementwise import power as pow  # noqa: A004
 from unigrad.ops.indexing import take
 from unigrad.ops.linalg import outer, tril, triu, vecdot
+from unigrad.ops.saved import from_text, to_text
 from unigrad.ops.reduction import all_ as all  # noqa: A004
 from unigrad.ops.reduction import any_ as any  # noqa: A004
 from unigrad.ops.reduction import argmax, argmin, logsumexp, mean, prod, std, var

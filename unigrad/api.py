@@ -10,13 +10,15 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
+import numpy as np
+
 from unigrad.compiler import Function
-from unigrad.compiler.arguments import bind
+from unigrad.compiler.arguments import bind, flat_signature
 from unigrad.compiler.function import has_traced_leaf
-from unigrad.errors import ArgumentError, DifferentiationError, ShapeError, locate
+from unigrad.errors import ArgumentError, DTypeError, DifferentiationError, ShapeError, locate
 from unigrad.ir.nodes import Node, Scope, current_scope, inline, tensor
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import TensorType
+from unigrad.ir.types import TensorType, as_dtype
 from unigrad.ops.apply import jvp_of, results, vjp_of
 from unigrad.ops.elementwise import astype
 from unigrad.ops.spec import as_node, default_float
@@ -190,8 +192,9 @@ def _gradient(
         return (auxiliary if has_aux else value), gradient
 
     return _transformed(
-        kind, function, body, (chosen, has_aux), target=target, autodiff=autodiff, conventions=conventions
-    )
+        kind, function, body, (chosen, has_aux), target=target, autodiff=autodiff, conventions=conventions,
+        remake=(_gradient, (kind, function, argnums, argnames, has_aux, target, autodiff, conventions)),
+    )  # fmt: skip
 
 
 class _Choice(tuple[tuple[int, ...], tuple[str, ...], bool]):
@@ -245,6 +248,7 @@ def _transformed(
     target: Any = None,
     autodiff: Any = None,
     conventions: Any = None,
+    remake: Any = None,
 ) -> Function:
     """A transform of a function, which shares the cache of earlier ones like it."""
     inner: Any = function
@@ -256,7 +260,7 @@ def _transformed(
     settings = {**overrides, **{k: v for k, v in (("target", target), ("autodiff", autodiff), ("conventions", conventions)) if v is not None}}
     return Function(
         function, name=f"{_name_of(function)}_{kind}", static=static, settings=settings,
-        chain=(kind, chain), body=body, anchor=inner,
+        chain=(kind, chain), body=body, anchor=inner, remake=remake,
     )  # fmt: skip
 
 
@@ -452,10 +456,15 @@ def vjp(
     def pull(cotangent: Any, *args: Any) -> Any:
         return _traced_vjp(function, args, has_aux=has_aux)[1](cotangent)
 
-    result = _transformed("value", function, forward, ("vjp", has_aux), **settings)(*primals)
-    backward = _transformed("pullback", function, pull, has_aux, **settings)
-    backward.signature_of = _with_cotangent(len(primals))
-    out, aux = result if has_aux else (result, None)
+    value = _transformed("value", function, forward, ("vjp", has_aux), **settings)
+    kept = None if has_aux else value.residual_pullback(primals)
+    if kept is not None:
+        out, pull_flat = kept
+    else:
+        result = value(*primals)
+        out, aux = result if has_aux else (result, None)
+        backward = _transformed("pullback", function, pull, has_aux, **settings)
+        backward.signature_of = flat_signature(len(primals) + 1)
     _, structure = flatten(out)
 
     def pullback(cotangent: Any) -> Any:
@@ -464,34 +473,34 @@ def vjp(
             raise locate(
                 ArgumentError(f"the cotangent of {label}: {mismatch(structure, given)}"), caller_location()
             )
-        return backward(_as_out(cotangent, out), *primals)
+        cotangent = _as_out(cotangent, out, label)
+        return backward(cotangent, *primals) if kept is None else pull_flat(*flatten(cotangent)[0])
 
     return (out, pullback, aux) if has_aux else (out, pullback)
 
 
-def _as_out(cotangent: Any, out: Any) -> Any:
-    """A cotangent whose Python numbers have the dtypes of the results they belong to."""
-    import numpy as np  # noqa: PLC0415
-
+def _as_out(cotangent: Any, out: Any, label: str) -> Any:
+    """A cotangent of the shapes of the results; its Python numbers take their dtypes."""
     given, structure = flatten(cotangent)
     wanted, _ = flatten(out)
-    leaves = [
-        np.asarray(one, str(_dtype_name(like))) if isinstance(one, (int, float)) and not isinstance(one, np.generic) else one
-        for one, like in zip(given, wanted, strict=True)
-    ]
+    leaves: list[Any] = []
+    for one, like in zip(given, wanted, strict=True):
+        if isinstance(one, (int, float)) and not isinstance(one, np.generic):
+            one = np.asarray(one, as_dtype(like.dtype).numpy)  # noqa: PLW2901
+        elif not hasattr(one, "dtype"):
+            raise locate(DTypeError(f"the cotangent of {label}: a {type(one).__name__} is not an array"), caller_location())
+        if tuple(one.shape) != tuple(like.shape):
+            raise locate(
+                ShapeError(f"the cotangent of {label} has shape {tuple(one.shape)}, expected {tuple(like.shape)}"),
+                caller_location(),
+            )
+        if as_dtype(one.dtype) is not as_dtype(like.dtype):
+            raise locate(
+                DifferentiationError(f"the cotangent of {label} has dtype {as_dtype(one.dtype)}, expected {as_dtype(like.dtype)}"),
+                caller_location(),
+            )
+        leaves.append(one)
     return structure.unflatten(leaves)
-
-
-def _dtype_name(array: Any) -> str:
-    from unigrad.ir.types import as_dtype  # noqa: PLC0415
-
-    return as_dtype(array.dtype).numpy.name
-
-
-def _with_cotangent(count: int) -> Any:
-    from unigrad.compiler.derivative import flat_signature  # noqa: PLC0415
-
-    return flat_signature(count + 1)
 
 
 def _traced_vjp(function: Callable[..., Any], primals: tuple[Any, ...], *, has_aux: bool) -> Any:
@@ -593,8 +602,6 @@ def jvp(
 
     def body(*args: Any) -> Any:
         return _traced_jvp(function, args[:count], args[count:], has_aux=has_aux)
-
-    from unigrad.compiler.derivative import flat_signature  # noqa: PLC0415
 
     run = _transformed(
         "jvp", function, body, (count, has_aux), target=target, autodiff=autodiff, conventions=conventions

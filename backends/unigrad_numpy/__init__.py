@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from unigrad.backend import Backend
 from unigrad.ops import elementwise
 from unigrad_numpy.dialect import DIALECT
+from unigrad_numpy.narrow import in_single_precision
 
 if TYPE_CHECKING:
     from unigrad.ir.nodes import Graph
@@ -27,4 +28,5 @@ BACKEND = Backend(
     package="numpy",
     install="pip install numpy",
     decorators=_decorators,
+    legalise=in_single_precision,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -154,8 +155,9 @@ class Dialect:
             )
         self.fused: dict[Any, list[tuple[Fused, Template]]] = {}
         for one in fused:
-            names = one.pattern.variable_names
-            template = self._template(Row(one.text), f"the pattern {one.text!r}", names, ())
+            words = set(re.findall(r"\w+", one.text))
+            names = [name for name in one.pattern.variable_names if name in words]
+            template = self._template(Row(one.text), f"the pattern {one.pattern!r}", names, ())
             self.fused.setdefault(one.pattern.op, []).append((one, template))
 
     def template(self, node: Node) -> Template | None:

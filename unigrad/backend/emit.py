@@ -34,6 +34,7 @@ _DEPTH: Final = 20  # CPython refuses 200 nested parentheses
 _WIDTH: Final = 64  # beyond this an expression deserves a name
 _RELEASE: Final = 1 << 18  # bytes from which a dead array is worth a `del`
 _INDENT: Final = "    "
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class Parameter(NamedTuple):
@@ -86,11 +87,19 @@ class _Module:
 
 @dataclass
 class _Body:
-    """The statements of one function while they are written."""
+    """The statements of one function while they are written.
+
+    Attributes:
+        lines: the statements.
+        texts: for each node that is written, its text, how it binds and how deep it nests.
+        constants: arrays that become trailing parameters.
+        reads: for each node that is written, the large arrays that its text names.
+    """
 
     lines: list[str] = field(default_factory=list)
     texts: dict[Node, tuple[str, int, int]] = field(default_factory=dict)
     constants: list[Node] = field(default_factory=list)
+    reads: dict[Node, frozenset[str]] = field(default_factory=dict)
 
 
 def emit(
@@ -280,9 +289,8 @@ class _Emitter:
         return found
 
     def _statements(self) -> None:
-        texts, uses = self.body.texts, self.uses
-        outputs = set(self.graph.outputs)
-        last = self._last_uses() if self.release else {}
+        texts, uses, reads = self.body.texts, self.uses, self.body.reads
+        statements: list[tuple[str, frozenset[str]]] = []
         for node in self.nodes:
             count = uses.get(node, 0)
             if not count or node in texts:
@@ -293,54 +301,43 @@ class _Emitter:
                 continue
             text, binding, depth = self._expression(node)
             label = self.labels.get(node, "")
-            inline = count == 1 and not label and depth < _DEPTH and len(text) <= _WIDTH
-            if inline:
+            read = self._read_by(node) if reads else _NOTHING
+            if count == 1 and not label and depth < _DEPTH and len(text) <= _WIDTH:
                 texts[node] = (text, binding, depth + 1)
+                if read:
+                    reads[node] = read
                 continue
             fresh = self.names.fresh(label or _identifier(node.op.name) or "value")
             texts[node] = (fresh, ATOM, 0)
-            self.body.lines.append(f"{fresh} = {text}{self._comment(node)}")
-            if last:
-                dead = [
-                    texts[one][0]
-                    for one in last.get(node, ())
-                    if one in texts and texts[one][1] == ATOM and texts[one][0].isidentifier()
-                    and one not in outputs
-                ]  # fmt: skip
-                if dead:
-                    self.body.lines.append(f"del {', '.join(dict.fromkeys(dead))}")
+            statements.append((f"{fresh} = {text}{self._comment(node)}", read))
+            if self.release and _is_large(node):
+                reads[node] = frozenset((fresh,))
+        returned: frozenset[str] = _NOTHING.union(*(reads.get(node, _NOTHING) for node in self.graph.outputs))
+        self._release(statements, returned)
 
-    def _last_uses(self) -> dict[Node, list[Node]]:
-        """For each node, the large arrays that nothing needs after it."""
-        inputs = set(self.graph.inputs)
-        large = {
-            node
-            for node in self.nodes
-            if node.op is not CONSTANT and node not in inputs and _is_large(node)
-        }
-        if not large or not any(True for _ in large):
-            return {}
-        # A node that stands inside another's expression is used where that one is written; being
-        # released later than possible is safe, so the last reader in order decides.
-        final: dict[Node, Node] = {}
-        for node in self.nodes:
-            for operand in node.operands:
-                if operand in large:
-                    final[operand] = node
-        written: dict[Node, Node] = {}
-        for node in reversed(self.nodes):
-            for operand in node.operands:
-                written.setdefault(operand, node)
-        dead: dict[Node, list[Node]] = {}
-        for array, reader in final.items():
-            dead.setdefault(self._statement_of(reader, written), []).append(array)
-        return dead
+    def _read_by(self, node: Node) -> frozenset[str]:
+        """The large arrays that the text of a node names, through whatever stands inside of it."""
+        reads = self.body.reads
+        operands = node.operands
+        if node in self.fused:
+            operands = tuple(one for one in self.fused[node][1].values() if isinstance(one, Node))
+        found = [reads[operand] for operand in operands if operand in reads]
+        return found[0] if len(found) == 1 else _NOTHING.union(*found)
 
-    def _statement_of(self, node: Node, written: dict[Node, Node]) -> Node:
-        """A node that surely has a statement at or after ``node``: the end of its chain of readers."""
-        while self.uses.get(node, 0) == 1 and node not in self.labels and node in written:
-            node = written[node]
-        return node
+    def _release(self, statements: list[tuple[str, frozenset[str]]], returned: frozenset[str]) -> None:
+        """Write the statements, each followed by the release of the large arrays it was last to read."""
+        last: dict[str, int] = {}
+        for number, (_, reads) in enumerate(statements):
+            for name in reads:
+                last[name] = number
+        dead: dict[int, list[str]] = {}
+        for name, number in last.items():
+            if name not in returned and number < len(statements) - 1:
+                dead.setdefault(number, []).append(name)
+        for number, (line, _) in enumerate(statements):
+            self.body.lines.append(line)
+            if number in dead:
+                self.body.lines.append(f"del {', '.join(dead[number])}")
 
     def _comment(self, node: Node) -> str:
         places = locations(node)
@@ -565,9 +562,11 @@ def _is_default(name: str, value: Any, node: Node) -> bool:
     """Whether a keyword argument may be left out: what every framework does by default."""
     if name == "keepdims":
         return value is False
-    if name == "axis" and isinstance(value, tuple):
-        return len(value) == tensor(node.operands[0]).ndim  # pyright: ignore[reportUnknownArgumentType]
-    return name == "correction" and value == 0
+    return (
+        name == "axis"
+        and isinstance(value, tuple)
+        and len(value) == tensor(node.operands[0]).ndim  # pyright: ignore[reportUnknownArgumentType]
+    )
 
 
 def _tuple(parts: Sequence[str]) -> str:

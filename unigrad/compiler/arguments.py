@@ -21,7 +21,6 @@ from unigrad.errors import ArgumentError, DTypeError, locate
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, DType, TensorType, as_dtype
 from unigrad.ops.spec import default_float
-from unigrad.trace.array import TracedArray
 from unigrad.trace.capture import as_numpy, refusal
 from unigrad.trace.structure import Structure, flatten
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from unigrad.backend.registry import Backend
 
-__all__ = ["Arguments", "Leaf", "Static", "bind", "owner_of", "read", "read_like", "signature"]
+__all__ = ["Arguments", "Leaf", "Static", "bind", "flat_signature", "owner_of", "read", "read_like", "signature"]
 
 
 class Static:
@@ -265,7 +264,13 @@ def read_like(value: Any) -> Leaf | Static:
     return leaf_of(value)
 
 
-def has_traced(values: Sequence[Any]) -> bool:
-    """Whether a traced value is among the leaves of ``values``."""
-    leaves, _ = flatten(tuple(values))
-    return any(leaf.__class__ is TracedArray for leaf in leaves)
+def flat_signature(count: int) -> Any:
+    """A callable whose signature has ``count`` positional parameters."""
+
+    def flat(*_: Any) -> None:
+        """Only its signature matters."""
+
+    flat.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess]
+        [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(count)]
+    )
+    return flat

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
+from unigrad.compiler.arguments import flat_signature
 from unigrad.compiler.function import Function
+from unigrad.compiler.pipeline import optimise
 from unigrad.ir.nodes import Graph, Scope, close, current_scope, inline
 from unigrad.ops.apply import jvp_of, results, vjp_of
+from unigrad.passes.pipeline import PIPELINE, run
 from unigrad.trace.array import node_of, wrap
+from unigrad.transforms.reverse import reverse
+from unigrad.transforms.split import Halves, split
 
 if TYPE_CHECKING:
     from unigrad.backend.registry import Backend
 
-__all__ = ["flat_signature", "graph_derivative", "graph_function"]
-
-
-def flat_signature(count: int) -> Any:
-    """A callable whose signature has ``count`` positional parameters."""
-
-    def flat(*_: Any) -> None:
-        """Only its signature matters."""
-
-    flat.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess]
-        [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(count)]
-    )
-    return flat
+__all__ = ["graph_derivative", "graph_function", "split_derivative"]
 
 
 def _closed_here(graph: Graph, nodes: list[Any]) -> Graph:
@@ -49,6 +41,17 @@ def graph_function(graph: Graph, name: str, settings: dict[str, Any] | None = No
     return Function(
         body, name=name, settings=settings, signature_of=flat_signature(len(graph.inputs))
     )
+
+
+def split_derivative(graph: Graph, wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Halves:
+    """The vjp of a graph in two parts: outputs and residuals first, cotangents when they are known."""
+    key = ("split", wrt, seeds)
+    known = graph.memo.get(key)
+    if known is None:
+        body, _ = optimise(graph)
+        joint, _ = run(PIPELINE, reverse(body, wrt, seeds))
+        known = graph.memo[key] = split(joint, len(graph.inputs), len(graph.outputs))
+    return known
 
 
 def graph_derivative(

@@ -8,7 +8,7 @@ signature and calls it; asked for its source, graph or explanation, it stops hal
 from __future__ import annotations
 
 import functools
-import inspect
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from unigrad import config
@@ -53,12 +53,14 @@ class Function:
         body: Callable[..., Any] | None = None,
         anchor: Any = None,
         signature_of: Any = None,
+        remake: tuple[Any, tuple[Any, ...]] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
-        self._function = function
+        self.function = function
         self._body = function if body is None else body
         self._name = name or getattr(function, "__name__", type(function).__name__)
         self.static = frozenset(static)
+        self.remake = remake
         self.overrides = {key: value for key, value in (settings or {}).items() if value is not None}
         self.chain: Hashable = (chain, self.static, tuple(sorted(self.overrides.items(), key=str)))
         self.anchor = function if anchor is None else anchor
@@ -81,10 +83,10 @@ class Function:
         """As a method, the function is bound and cached with its object."""
         if instance is None:
             return self
-        bound = self._function.__get__(instance, owner)
+        bound = self.function.__get__(instance, owner)
         return Function(
             bound, name=self._name, static=tuple(self.static), settings=self.overrides,
-            body=None if self._body is self._function else functools.partial(self._body, instance),
+            body=None if self._body is self.function else functools.partial(self._body, instance),
         )  # fmt: skip
 
     def _general(self, settings: Settings, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -175,6 +177,50 @@ class Function:
         if not traced.hidden:
             state.keep(state.traced, key, traced)
         return traced
+
+    def residual_pullback(self, args: tuple[Any, ...], count: int | None = None) -> Any:
+        """The value at ``args`` and a pullback that reads what the forward pass kept.
+
+        Args:
+            args: positional arguments, arrays of floating dtypes and structures of them.
+            count: how many of the results are differentiated, all by default.
+
+        Returns:
+            ``(result, pull)``, where ``pull`` takes flat cotangents and returns those of ``args`` in
+            their structure; ``None`` where this way does not serve (native mode, integers, settings
+            among the arguments, arrays from around the function on a tape).
+        """
+        from unigrad.compiler.derivative import graph_function, split_derivative  # noqa: PLC0415
+
+        settings = self._settings()
+        arguments = self._read(args, {})
+        backend, _, _ = _placed(settings, arguments)
+        if (settings.autodiff == "native" and backend.native) or not arguments.leaves:
+            return None
+        if not all(plan.__class__ is int for plan in arguments.plan):
+            return None
+        traced = self._trace(settings, arguments)
+        graph = traced.graph
+        if traced.hidden or not all(type_.is_floating for type_ in graph.input_types):
+            return None
+        seeds = tuple(range(len(graph.outputs) if count is None else count))
+        if not all(graph.output_types[seed].is_floating for seed in seeds):
+            return None
+        halves = split_derivative(graph, tuple(range(len(graph.inputs))), seeds)
+        functions = graph.memo.get(("halves", seeds))
+        if functions is None:
+            functions = tuple(
+                graph_function(half, half.name, settings=self.overrides) for half in halves
+            )
+            graph.memo["halves", seeds] = functions
+        values = [leaf.value for leaf in arguments.leaves]
+        kept = functions[0](*values)
+        outputs, residuals = kept[: len(graph.outputs)], kept[len(graph.outputs) :]
+
+        def pull(*cotangents: Any) -> Any:
+            return arguments.rebuild(functions[1](*values, *residuals, *cotangents))[0]
+
+        return traced.structure.unflatten(outputs), pull
 
     # -- half way ----------------------------------------------------------------------------------
 
@@ -285,12 +331,16 @@ class Function:
     def __repr__(self) -> str:
         return f"<unigrad function {self._name}{signature(self.signature_of) or '(...)'}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        module = inspect.getmodule(self._function)
-        name = getattr(self._function, "__qualname__", "")
-        if self._body is self._function and getattr(module, name, None) is self:
-            return name  # pyright: ignore[reportReturnType]
-        return (_restore, (self._function, self.chain, self.static, self.overrides))
+    def __reduce__(self) -> tuple[Any, ...] | str:
+        if self.remake is not None:
+            maker, args = self.remake
+            return maker, args
+        # A decorated function is found under its own name; any other is made of the one inside.
+        name = getattr(self.function, "__qualname__", "")
+        module = sys.modules.get(getattr(self.function, "__module__", ""))
+        if getattr(module, name, None) is self:
+            return name
+        return _remade, (self.function, tuple(self.static), self.overrides)
 
     def __copy__(self) -> Function:
         return self
@@ -300,8 +350,8 @@ class Function:
         return self
 
 
-def _restore(function: Any, chain: Any, static: Any, overrides: Any) -> Function:
-    return Function(function, static=static, settings=overrides, chain=chain[0])
+def _remade(function: Any, static: tuple[str, ...], overrides: dict[str, Any]) -> Function:
+    return Function(function, static=static, settings=overrides)
 
 
 def has_traced_leaf(tree: Any) -> bool:

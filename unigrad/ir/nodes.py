@@ -76,7 +76,9 @@ class _Leaf:
         self.name = name
 
     def infer(self, operands: tuple[Node, ...], params: tuple[Any, ...]) -> NodeType:
-        raise VerificationError(f"the type of {self.name!r} is given, not inferred ({operands}, {params})")
+        raise VerificationError(
+            f"the type of {self.name!r} is given, not inferred ({operands}, {params})"
+        )
 
     def __repr__(self) -> str:
         return self.name
@@ -93,6 +95,18 @@ class Operators:
     """Arithmetic on what stands for an array; each op that has an infix installs its own method."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # what the ops install
+
+        def _infix(self, other: Any, /) -> Any: ...
+        def _prefix(self) -> Any: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _infix
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _infix
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = _infix
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _infix
+        __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _infix
+        __neg__ = __pos__ = __abs__ = __invert__ = _prefix
 
 
 class Node(Operators):

@@ -59,7 +59,7 @@ def _from_vector(matrix: Any, g: Node, vector: Node) -> Any:
     if g.ndim == 1:
         return matmul(matrix, g)
     product_ = matmul(matrix, expand_dims(g, axis=-1))
-    from unigrad.ops.shape import squeeze  # noqa: PLC0415
+    from unigrad.ops.shape import squeeze
 
     return unbroadcast(squeeze(product_, axis=-1), vector.shape)
 
@@ -166,6 +166,35 @@ def _(g: Node, out: Node, *arrays: Node, subscripts: str) -> tuple[Any, ...]:
     return tuple(cotangents)
 
 
+def contracted(nodes: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
+    """A contraction of one or two operands, as a plainer op where there is one."""
+    plain = all(len(set(labels)) == len(labels) for labels in inputs)
+    if plain and len(nodes) == 1:
+        (x,), (labels,) = nodes, inputs
+        if set(labels) == set(output):
+            return x if labels == output else permute_dims(x, tuple(labels.index(c) for c in output))
+    if plain and len(nodes) == 2:  # noqa: PLR2004
+        (x, y), (left, right) = nodes, inputs
+        shared = [label for label in left if label in right]
+        if len(shared) == 1 and shared[0] not in output and len(left) <= 2 and len(right) <= 2:  # noqa: PLR2004
+            k = shared[0]
+            free = (left.replace(k, ""), right.replace(k, ""))
+            if set("".join(free)) == set(output):
+                return _as_matmul(x, y, left, right, k, output, free)
+    return contract(nodes, f"{','.join(inputs)}->{output}")
+
+
+def _as_matmul(
+    x: Any, y: Any, left: str, right: str, k: str, output: str, free: tuple[str, str]
+) -> Any:
+    """A contraction of vectors and matrices over one label as a matrix product."""
+    if output == free[1] + free[0] and free[0] and free[1]:
+        x, y, left, right = y, x, right, left
+    x = matrix_transpose(x) if len(left) > 1 and left[-1] != k else x
+    y = matrix_transpose(y) if len(right) > 1 and right[0] != k else y
+    return matmul(x, y)
+
+
 def _einsum_cotangent(
     g: Node, output: str, others: list[tuple[str, Node]], labels: str, array: Node
 ) -> Any:
@@ -174,7 +203,7 @@ def _einsum_cotangent(
     known = set(output).union(*(set(other) for other, _ in others))
     present = "".join(label for label in unique if label in known)
     terms = [output, *(other for other, _ in others)]
-    result = contract([g, *(node for _, node in others)], f"{','.join(terms)}->{present}")
+    result = contracted([g, *(node for _, node in others)], terms, present)
     sizes = dict(zip(labels, array.shape, strict=True))
     if present != unique:
         missing = tuple(i for i, label in enumerate(unique) if label not in known)
@@ -186,7 +215,7 @@ def _einsum_cotangent(
 
 def _on_diagonals(result: Any, unique: str, labels: str, sizes: dict[str, Any]) -> Any:
     """Zeros but where equal labels have equal indices."""
-    from unigrad.ops.elementwise import equal, logical_and, where  # noqa: PLC0415
+    from unigrad.ops.elementwise import equal, logical_and, where
 
     shape = tuple(sizes[label] for label in labels)
     first = tuple(labels.index(label) for label in unique)
@@ -245,7 +274,7 @@ def einsum_of(arrays: Sequence[Array], subscripts: str) -> Any:
     inputs, output = _explicit(subscripts, [array.ndim for array in arrays])
     nodes = list(arrays)
     if len(nodes) > 2:  # noqa: PLR2004
-        import opt_einsum  # noqa: PLC0415  (only a product of three or more has a path)
+        import opt_einsum
 
         # A named dimension counts as 64 elements: the path only weighs costs.
         shapes = [tuple(64 if isinstance(s, Dim) else s for s in node.shape) for node in nodes]
@@ -259,9 +288,9 @@ def einsum_of(arrays: Sequence[Array], subscripts: str) -> Any:
             labels = "".join(
                 dict.fromkeys(c for names, _ in taken for c in names if c in needed)
             )
-            nodes.append(contract([n for _, n in taken], f"{','.join(n for n, _ in taken)}->{labels}"))
+            nodes.append(contracted([n for _, n in taken], [names for names, _ in taken], labels))
             inputs.append(labels)
-    return contract(nodes, f"{','.join(inputs)}->{output}")
+    return contracted(nodes, inputs, output)
 
 
 def einsum(subscripts: str, /, *operands: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from unigrad.ir.nodes import CONSTANT, Node, tensor
 from unigrad.ops import elementwise, reduction, shape
-from unigrad.ops.elementwise import logical_not, logical_or, where
+from unigrad.ops.elementwise import logical_and, logical_not, logical_or, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,8 @@ def scale(cotangent: Any, factor: Any) -> Any:
     number = constant_number(factor)
     if number is not None:
         return _times_number(cotangent, number)
-    if factor.op is where:
+    if factor.op is where and factor.scope is cotangent.scope:
+        # A selection that a formula made; one that the user multiplies by is left alone.
         condition, then, otherwise = factor.operands
         if constant_number(then) is not None or constant_number(otherwise) is not None:
             return _where(condition, scale(cotangent, then), scale(cotangent, otherwise))
@@ -65,6 +66,12 @@ def _times_number(cotangent: Any, number: float) -> Any:
         return cotangent
     if number == 0:
         return None
+    if cotangent.op is where:
+        condition, then, otherwise = cotangent.operands
+        if _is_zero(otherwise):
+            return _where(condition, _times_number(then, number), None)
+        if _is_zero(then):
+            return _where(condition, None, _times_number(otherwise, number))
     if number == -1:
         return -cotangent
     return cotangent * number
@@ -125,6 +132,8 @@ _MOVES: dict[Any, Callable[[Node, Node], Node]] = {
     elementwise.negative: lambda node, mask: mask,
     elementwise.astype: lambda node, mask: mask,
     elementwise.barrier: lambda node, mask: mask,
+    elementwise.multiply: lambda node, mask: mask,
+    elementwise.divide: lambda node, mask: mask,
     shape.broadcast_to: lambda node, mask: mask,
     shape.reshape: _through(lambda mask, new: shape.reshape(mask, new)),
     shape.permute_dims: _through(lambda mask, axes: shape.permute_dims(mask, axes)),
@@ -151,14 +160,8 @@ def support(cotangent: Node) -> Node | None:
         if node in known:
             stack.pop()
             continue
-        if node.op is where:
-            condition, then, otherwise = node.operands
-            known[node] = (
-                condition if _is_zero(otherwise) else logical_not(condition) if _is_zero(then) else None
-            )
-            continue
-        needed = node.operands if node.op is elementwise.add else node.operands[:1]
-        if node.op is not elementwise.add and node.op not in _MOVES:
+        needed = _carriers(node)
+        if not needed:
             known[node] = None
             continue
         waiting = [operand for operand in needed if operand not in known]
@@ -166,7 +169,9 @@ def support(cotangent: Node) -> Node | None:
             stack.extend(waiting)
             continue
         masks = [known[operand] for operand in needed]
-        if any(mask is None for mask in masks):
+        if node.op is where:
+            known[node] = _selected(node, dict(zip(needed, masks, strict=True)))
+        elif any(mask is None for mask in masks):
             known[node] = None
         elif node.op is elementwise.add:
             first, second = masks
@@ -174,3 +179,35 @@ def support(cotangent: Node) -> Node | None:
         else:
             known[node] = _MOVES[node.op](node, masks[0])  # pyright: ignore[reportArgumentType]
     return known[cotangent]
+
+
+def _carriers(node: Node) -> tuple[Node, ...]:
+    """The operands whose supports say what the support of ``node`` is."""
+    op = node.op
+    if op is elementwise.add:
+        return node.operands
+    if op is where:
+        return tuple(operand for operand in node.operands[1:] if not _is_zero(operand))
+    if op is elementwise.multiply:
+        # Which factor is the cotangent is known only where the other one is a number.
+        x, y = node.operands
+        return (x,) if constant_number(y) is not None else (y,) if constant_number(x) is not None else ()
+    return node.operands[:1] if op in _MOVES else ()
+
+
+def _selected(node: Node, masks: dict[Node, Node | None]) -> Node | None:
+    """The support of a selection: its condition, and inside it the supports of what it selects."""
+    condition, then, otherwise = node.operands
+    inside, outside = masks.get(then), masks.get(otherwise)
+    if _is_zero(otherwise):
+        return condition if inside is None else logical_and(condition, inside)
+    if _is_zero(then):
+        opposite = logical_not(condition)
+        return opposite if outside is None else logical_and(opposite, outside)
+    if inside is None and outside is None:
+        return None
+    if inside is None:
+        return logical_or(condition, outside)  # pyright: ignore[reportArgumentType]
+    if outside is None:
+        return logical_or(logical_not(condition), inside)
+    return where(condition, inside, outside)

@@ -9,20 +9,34 @@ the convention that ``docs/reference/conventions.md`` states.
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
 from unigrad.errors import DTypeError
 from unigrad.ir.nodes import Node, Scope, tensor
-from unigrad.ir.types import DTYPES, TensorType, as_dtype, broadcast_shapes
+from unigrad.ir.types import TensorType, as_dtype, broadcast_shapes
 from unigrad.ops.families import (
-    ZERO, binary, comparison, elementwise, like_first, operation, unary,
+    ZERO,
+    binary,
+    comparison,
+    elementwise,
+    like_first,
+    operation,
+    scipy_special,
+    unary,
 )  # fmt: skip
-from unigrad.ops.spec import Array, Op, Sample, as_node, cast_node, promoted
+from unigrad.ops.spec import Array, Op, Sample, as_node, promoted
 
 LN2: Final = math.log(2.0)
 LN10: Final = math.log(10.0)
+
+
+def passed_on(out: Any, x: Any) -> Any:
+    """The formula of an op that passes its operand on as it is."""
+    return 1
+
+
 
 # -- arithmetic ------------------------------------------------------------------------------------
 
@@ -47,7 +61,7 @@ negative = unary(
     doc="Negation ``-x``.", kinds="numeric", infix="neg",
 )  # fmt: skip
 positive = unary(
-    "positive", np.positive, lambda out, x: 1,
+    "positive", np.positive, passed_on,
     doc="``x`` itself.", kinds="numeric", infix="pos",
 )  # fmt: skip
 absolute = unary(
@@ -121,7 +135,7 @@ power = binary(
 floor = unary("floor", np.floor, ZERO, doc="Largest integer not above ``x``.", kinds="real")
 ceil = unary("ceil", np.ceil, ZERO, doc="Smallest integer not below ``x``.", kinds="real")
 trunc = unary("trunc", np.trunc, ZERO, doc="``x`` without its fraction.", kinds="real")
-round = unary(  # noqa: A001  (the Array API's name)
+round = unary(  # noqa: A001
     "round", np.round, ZERO, doc="Nearest integer, ties to even.", kinds="real"
 )
 
@@ -146,7 +160,7 @@ log1p = unary("log1p", np.log1p, lambda out, x: 1 / (1 + x), doc="``log(1 + x)``
 
 # -- trigonometric and hyperbolic ------------------------------------------------------------------
 
-sin = unary("sin", np.sin, lambda out, x: cos(x), doc="Sine of an angle in radians.")
+sin: Op[[Array]] = unary("sin", np.sin, lambda out, x: cos(x), doc="Sine of an angle in radians.")
 cos = unary("cos", np.cos, lambda out, x: -sin(x), doc="Cosine of an angle in radians.")
 tan = unary("tan", np.tan, lambda out, x: 1 + out * out, doc="Tangent of an angle in radians.")
 asin = unary(
@@ -156,7 +170,7 @@ acos = unary(
     "acos", np.arccos, lambda out, x: -rsqrt((1 - x) * (1 + x)), doc="Inverse cosine, in radians."
 )
 atan = unary("atan", np.arctan, lambda out, x: 1 / (1 + x * x), doc="Inverse tangent, in radians.")
-sinh = unary("sinh", np.sinh, lambda out, x: cosh(x), doc="Hyperbolic sine.")
+sinh: Op[[Array]] = unary("sinh", np.sinh, lambda out, x: cosh(x), doc="Hyperbolic sine.")
 cosh = unary("cosh", np.cosh, lambda out, x: sinh(x), doc="Hyperbolic cosine.")
 tanh = unary("tanh", np.tanh, lambda out, x: 1 - out * out, doc="Hyperbolic tangent.")
 asinh = unary("asinh", np.arcsinh, lambda out, x: rsqrt(x * x + 1), doc="Inverse hyperbolic sine.")
@@ -345,7 +359,7 @@ def _infer_where(operands: tuple[Node, ...]) -> TensorType:
 @operation(_infer_where, prepare=_prepare_where)
 def where(condition: Array, x: Array, y: Array, /) -> Any:
     """``x`` where ``condition`` holds, else ``y``; the one not selected contributes exactly 0."""
-    return np.where(condition, x, y)
+    return cast("Any", np.where(condition, x, y))
 
 
 @where.vjp
@@ -460,30 +474,18 @@ def barrier(x: Array, /) -> Any:
     return x
 
 
-barrier.formulas = (lambda out, x: 1,)
+barrier.formulas = (passed_on,)
 barrier.elementwise = True
 
 # -- activations whose derivative needs its own form -----------------------------------------------
 
 
-def _sigmoid(x: Any) -> Any:
-    from scipy import special
-
-    return special.expit(x)
-
-
-def _log_sigmoid(x: Any) -> Any:
-    from scipy import special
-
-    return special.log_expit(x)
-
-
 sigmoid = unary(
-    "sigmoid", _sigmoid, lambda out, x: out * (1 - out),
+    "sigmoid", scipy_special("expit"), lambda out, x: out * (1 - out),
     doc="Logistic function ``1 / (1 + exp(-x))``.", kinds="real floating",
 )  # fmt: skip
 log_sigmoid = unary(
-    "log_sigmoid", _log_sigmoid, lambda out, x: sigmoid(-x),
+    "log_sigmoid", scipy_special("log_expit"), lambda out, x: sigmoid(-x),
     doc="``log(sigmoid(x))``, finite wherever ``x`` is.", kinds="real floating",
 )  # fmt: skip
 softplus = unary(
@@ -491,7 +493,7 @@ softplus = unary(
     doc="``log(1 + exp(x))`` without overflow.", kinds="real floating",
 )  # fmt: skip
 relu = unary(
-    "relu", lambda x: np.where(np.isnan(x), x, np.maximum(x, 0)), lambda out, x: where(x > 0, 1, 0),
+    "relu", lambda x: np.maximum(x, 0), lambda out, x: where(x > 0, 1, 0),
     doc="``x`` where positive, else 0; the derivative at 0 is 0.", kinds="real",
     samples=[Sample((0.0,), gradient=(0.0,), note="kink")],
 )  # fmt: skip

@@ -6,7 +6,8 @@ decorate their reference. What a family supplies is never repeated in an op.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, cast
+import importlib
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypeGuard, cast
 
 import numpy as np
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from unigrad.ir.nodes import Scope
+    from unigrad.ir.types import DType
 
 __all__ = [
     "as_tuple",
@@ -35,6 +37,7 @@ __all__ = [
     "binary",
     "comparison",
     "elementwise",
+    "is_int",
     "like_first",
     "normalise_axes",
     "normalise_axis",
@@ -43,6 +46,7 @@ __all__ = [
     "operation",
     "reduced_shape",
     "reduction",
+    "scipy_special",
     "unary",
 ]
 
@@ -194,12 +198,26 @@ def like_first(operands: tuple[Node, ...], *params: Any) -> TensorType:
     return tensor(operands[0])
 
 
+def scipy_special(name: str) -> Callable[..., Any]:
+    """The function of ``scipy.special`` of that name; SciPy is imported when it is first called."""
+
+    def reference(*args: Any, **kwargs: Any) -> Any:
+        return getattr(importlib.import_module("scipy.special"), name)(*args, **kwargs)
+
+    return reference
+
+
 # -- axes ------------------------------------------------------------------------------------------
+
+
+def is_int(value: object) -> TypeGuard[int]:
+    """Whether ``value`` is an integer of Python or NumPy, and not a boolean."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def normalise_axis(axis: Any, ndim: int) -> int:
     """One axis as a non-negative int; raises ``ArgumentError`` or ``ShapeError``."""
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+    if not is_int(axis):
         raise ArgumentError(f"an axis is an int, got {axis!r}")
     if not -ndim <= axis < ndim:
         raise ShapeError(f"axis {axis} is out of range for {ndim} dimension{'s' * (ndim != 1)}")
@@ -294,21 +312,15 @@ def reduction(
                 raise ArgumentError(f"takes one axis, or None for all, got axis={axis!r}")
             return (axes, bool(keepdims), *rest)
 
-        def infer(nodes: tuple[Node, ...], axis: Any, keepdims: bool, *rest: Any) -> TensorType:  # noqa: FBT001
+        def infer(nodes: tuple[Node, ...], axis: Any, keepdims: bool, *rest: Any) -> TensorType:
             del rest
             type_ = tensor(nodes[0])
             if not empty:
                 for one in axis:
                     if type_.shape[one] == 0:
                         raise ShapeError(f"has no value over an empty axis; axis {one} has size 0")
-            dtype = type_.dtype
-            if result in ("bool", "int64"):
-                dtype = DTYPES[result]
-            elif result == "sum" and dtype.kind in ("bool", "int"):
-                dtype = DTYPES["int64"]
-            elif result == "sum" and dtype.kind == "uint":
-                dtype = DTYPES["uint64"]
-            return TensorType(dtype, reduced_shape(type_.shape, axis, keepdims=keepdims))
+            shape = reduced_shape(type_.shape, axis, keepdims=keepdims)
+            return TensorType(_reduced_dtype(type_.dtype, result), shape)
 
         return Op(
             reference.__name__.rstrip("_"),
@@ -323,6 +335,16 @@ def reduction(
         )
 
     return decorate
+
+
+def _reduced_dtype(dtype: DType, result: str) -> DType:
+    if result in ("bool", "int64"):
+        return DTYPES[result]
+    if result == "sum" and dtype.kind in ("bool", "int"):
+        return DTYPES["int64"]
+    if result == "sum" and dtype.kind == "uint":
+        return DTYPES["uint64"]
+    return dtype
 
 
 def operation(

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unigrad.errors import ArgumentError
+import numpy as np
+
+from unigrad.errors import ArgumentError, IndexRangeError
 from unigrad.ir.dims import product
-from unigrad.ir.nodes import tensor
+from unigrad.ir.nodes import CONSTANT, Node, tensor
 from unigrad.ir.types import DTYPES, broadcast_shapes
-from unigrad.ops.elementwise import astype
+from unigrad.ops.elementwise import astype, clip_between, where
 from unigrad.ops.families import normalise_axis
 from unigrad.ops.shape import (
     broadcast_to,
@@ -22,12 +24,13 @@ from unigrad.ops.shape import (
     permute_dims,
     reshape,
     take_within,
-    wrapped_indices,
 )
 from unigrad.ops.spec import Array, composite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from unigrad.ir.dims import Size
 
 __all__ = ["PLACE", "index", "take"]
 
@@ -69,7 +72,7 @@ def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Any:
     axis = normalise_axis(axis, x.ndim)
     if indices.dtype.kind not in ("int", "uint"):
         raise ArgumentError(f"take: indices are integers, got {indices.type}")
-    return take_within(x, wrapped_indices(indices, x.shape[axis], axis), axis=axis)
+    return take_within(x, _wrapped(indices, x.shape[axis], axis), axis=axis)
 
 
 @composite
@@ -120,7 +123,7 @@ def _index_with_arrays(x: Any, arrays: Sequence[Any], entries: list[Any]) -> Any
     flat: Any = None
     for offset, one in enumerate(indices):
         size = x.shape[place + offset]
-        wrapped = broadcast_to(astype(wrapped_indices(one, size, place + offset), "int64"), shape)
+        wrapped = broadcast_to(astype(_wrapped(one, size, place + offset), "int64"), shape)
         count = size if isinstance(size, int) else dim_value(size, "int64")
         flat = wrapped if flat is None else flat * count + wrapped
     sizes = x.shape
@@ -129,3 +132,13 @@ def _index_with_arrays(x: Any, arrays: Sequence[Any], entries: list[Any]) -> Any
     return take_within(x, flat, axis=place)
 
 
+def _wrapped(indices: Any, size: Size, axis: int) -> Any:
+    """Indices with negative ones wrapped: known ones are checked, others clamped into range."""
+    if indices.__class__ is Node and indices.op is CONSTANT and isinstance(size, int):
+        values = indices.params[0]
+        if values.size and not (-size <= values.min() and values.max() < size):
+            bad = values[(values < -size) | (values >= size)].ravel()[0]
+            raise IndexRangeError(f"index {bad} is out of range for axis {axis} of size {size}")
+        return indices.scope.constant(np.where(values < 0, values + size, values), indices.dtype)
+    count = size if isinstance(size, int) else dim_value(size, DTYPES["int64"])
+    return clip_between(where(indices < 0, indices + count, indices), 0, count - 1)

@@ -63,7 +63,7 @@ def triu(x: Array, /, *, k: int = 0) -> Any:
 
 def diagonal_mask(shape: Shape) -> Any:
     """Booleans of the last two axes of ``shape``: true on the diagonal."""
-    from unigrad.ops.elementwise import equal  # noqa: PLC0415
+    from unigrad.ops.elementwise import equal
 
     return equal(iota(shape[-2:], 0, "int64"), iota(shape[-2:], 1, "int64"))
 
@@ -174,7 +174,7 @@ def solve(a: Array, b: Array, /) -> Any:
 
 
 def _reference_triangular(a: Any, b: Any, *, lower: bool, transpose: bool, unit: bool) -> Any:
-    from scipy import linalg  # noqa: PLC0415
+    from scipy import linalg
 
     a, b = np.asarray(a), np.asarray(b)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -262,6 +262,6 @@ def outer(x: Array, y: Array, /) -> Any:
 @composite
 def vecdot(x: Array, y: Array, /, *, axis: int = -1) -> Any:
     """Sum of products along one axis."""
-    from unigrad.ops.reduction import sum_  # noqa: PLC0415
+    from unigrad.ops.reduction import sum_
 
     return sum_(x * y, axis=axis)

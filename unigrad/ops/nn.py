@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unigrad.ir.nodes import Node, tensor
 from unigrad.ops.elementwise import exp, log, log_sigmoid, relu, sigmoid, softplus
-from unigrad.ops.families import normalise_axes, operation
+from unigrad.ops.families import like_first, on_axes, operation, scipy_special
 from unigrad.ops.reduction import max_, sum_
-from unigrad.ops.spec import Array
+
+if TYPE_CHECKING:
+    from unigrad.ir.nodes import Node
+    from unigrad.ops.spec import Array
 
 __all__ = ["log_sigmoid", "log_softmax", "relu", "sigmoid", "softmax", "softplus"]
 
 
-def _normalise(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...]:
-    return (normalise_axes(axis, operands[0].ndim),)
-
-
 @operation(
-    lambda operands, axis: tensor(operands[0]), kinds="real floating", floating=True,
-    normalise=_normalise,
+    like_first, kinds="real floating", floating=True, normalise=on_axes,
 )  # fmt: skip
 def softmax(x: Array, /, *, axis: Any = -1) -> Any:
     """``exp(x) / sum(exp(x))`` over ``axis``, without overflow."""
-    from scipy import special  # noqa: PLC0415
-
-    return special.softmax(x, axis=axis)
+    return scipy_special("softmax")(x, axis=axis)
 
 
 @softmax.vjp
@@ -46,17 +41,14 @@ def _(x: Node, *, axis: Any) -> Any:
 
 
 @operation(
-    lambda operands, axis: tensor(operands[0]), kinds="real floating", floating=True,
-    normalise=_normalise,
+    like_first, kinds="real floating", floating=True, normalise=on_axes,
 )  # fmt: skip
 def log_softmax(x: Array, /, *, axis: Any = -1) -> Any:
     """``x - logsumexp(x)`` over ``axis``."""
-    from scipy import special  # noqa: PLC0415
-
     with np.errstate(all="ignore"):
         # A row with +inf or with -inf alone is NaN throughout, as its softmax is.
-        undefined = np.isnan(special.softmax(x, axis=axis))
-        return np.where(undefined, np.nan, special.log_softmax(x, axis=axis))
+        undefined = np.isnan(scipy_special("softmax")(x, axis=axis))
+        return np.where(undefined, np.nan, scipy_special("log_softmax")(x, axis=axis))
 
 
 @log_softmax.vjp

@@ -268,7 +268,7 @@ _Step: TypeAlias = "Callable[[list[Node]], bool]"
 
 
 class Plan:
-    """One way to match: steps over a growing list of nodes, the root first.
+    """One way to match: steps over a growing list of nodes, the root and its operands first.
 
     Attributes:
         op: the op of the root.
@@ -301,7 +301,7 @@ class Plan:
 
     def __call__(self, node: Node) -> dict[str, Any] | None:
         """What the variables stand for in ``node``, an application of ``op``; or ``None``."""
-        slots = [node]
+        slots = [node, *node.operands]
         for step in self._steps:
             if not step(slots):
                 return None
@@ -320,7 +320,10 @@ def _compile(pattern: Pattern) -> Plan:
         if isinstance(item, Variable):
             steps += _variable_steps(item, slot, None, names)
         elif isinstance(item, Pattern):
-            steps.append(_opens(slot, item.op, len(item.operands)))
+            if slot:
+                steps.append(_opens(slot, item.op, len(item.operands)))
+            elif item.op.variadic:
+                steps.append(_has_length(1 + len(item.operands)))
             places.extend(item.operands)
             for position, param in enumerate(item.params):
                 if isinstance(param, Variable):
@@ -367,6 +370,10 @@ def _opens(slot: int, op: Any, count: int) -> _Step:
         return True
 
     return step
+
+
+def _has_length(length: int) -> _Step:
+    return lambda slots: len(slots) == length
 
 
 def _same(slot: int, position: int | None, other: int, where: int | None) -> _Step:

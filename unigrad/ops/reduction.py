@@ -18,7 +18,16 @@ from unigrad.ops.elementwise import (
     where,
 )
 from unigrad.ops.families import axes_kept, reduction
-from unigrad.ops.shape import broadcast_to, concat, dim_value, expand_dims, getitem, iota, reshape, squeeze
+from unigrad.ops.shape import (
+    broadcast_to,
+    concat,
+    dim_value,
+    expand_dims,
+    getitem,
+    iota,
+    reshape,
+    squeeze,
+)
 from unigrad.ops.spec import Array, Axes
 
 if TYPE_CHECKING:
@@ -29,12 +38,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def restore(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:  # noqa: FBT001
+def restore(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:
     """A reduced array with its axes back as axes of size 1, so that it broadcasts against ``x``."""
     return reduced if keepdims else reshape(reduced, axes_kept(x.shape, axis))
 
 
-def spread(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:  # noqa: FBT001
+def spread(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:
     """A reduced array repeated along the reduced axes, in the shape of ``x``."""
     return broadcast_to(restore(reduced, x, axis, keepdims), x.shape)
 
@@ -210,7 +219,7 @@ def logsumexp(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
 
     Its derivative is the softmax, and the limit of it at infinities: equal ones share equally.
     """
-    from scipy import special  # noqa: PLC0415
+    from scipy import special
 
     # SciPy gives a scalar an axis that it does not have.
     return special.logsumexp(x, axis=axis, keepdims=keepdims) if np.ndim(x) else np.asarray(x)
@@ -226,7 +235,7 @@ def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
 
 @logsumexp.lower
 def _(x: Node, *, axis: Any, keepdims: bool) -> Any:
-    from unigrad.ops.elementwise import isfinite, log, stop_gradient  # noqa: PLC0415
+    from unigrad.ops.elementwise import isfinite, log, stop_gradient
 
     if any(x.shape[one] == 0 for one in axis):
         return log(sum_(exp(x), axis=axis, keepdims=keepdims))  # of nothing: -inf

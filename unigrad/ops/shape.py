@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unigrad.errors import ArgumentError, IndexRangeError, ShapeError
+from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.dims import Dim, exact_quotient, product
-from unigrad.ir.nodes import CONSTANT, Node, Scope, tensor
-from unigrad.ir.types import DTYPES, Shape, TensorType, as_dtype, broadcast_shapes
-from unigrad.ops.elementwise import where
-from unigrad.ops.families import normalise_axes, normalise_axis, operation
+from unigrad.ir.nodes import Node, Scope, tensor
+from unigrad.ir.types import Shape, TensorType, as_dtype, broadcast_shapes
+from unigrad.ops.elementwise import passed_on
+from unigrad.ops.families import (
+    as_tuple,
+    is_int,
+    like_first,
+    normalise_axes,
+    normalise_axis,
+    on_axes,
+    on_axis,
+    operation,
+)  # fmt: skip
+from unigrad.ops.key import as_index, indexed_shape, normalise_key
 from unigrad.ops.spec import Array, Op, as_node, composite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from unigrad.ir.dims import Size
+    from unigrad.ir.types import DType
 
 # -- shapes ----------------------------------------------------------------------------------------
 
 
 def as_shape(shape: Any) -> tuple[Any, ...]:
-    sizes: tuple[Any, ...] = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    """A shape as a tuple of ints and named dimensions; one size stands for a shape of one."""
+    sizes = as_tuple(shape)
     for size in sizes:
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer, Dim)):
+        if not isinstance(size, Dim) and not is_int(size):
             raise ArgumentError(f"a shape is a tuple of ints and named dimensions, got {shape!r}")
     return tuple(size if isinstance(size, Dim) else int(size) for size in sizes)
 
 
+def _infer_shaped(operands: tuple[Node, ...], shape: Shape) -> TensorType:
+    return tensor(operands[0]).with_shape(shape)
+
+
 def _normalise_reshape(operands: tuple[Node, ...], shape: Any) -> tuple[Any, ...]:
     new = as_shape(shape)
-    total = operands[0].type.size  # pyright: ignore
+    total = tensor(operands[0]).size
     if new.count(-1) > 1:
         raise ShapeError(f"one size may be -1, got {new}")
     if -1 in new:
@@ -46,10 +62,7 @@ def _normalise_reshape(operands: tuple[Node, ...], shape: Any) -> tuple[Any, ...
     return (new,)
 
 
-@operation(
-    lambda operands, shape: tensor(operands[0]).with_shape(shape),
-    normalise=_normalise_reshape, promote=False,
-)  # fmt: skip
+@operation(_infer_shaped, normalise=_normalise_reshape, promote=False)
 def reshape(x: Array, /, shape: Any) -> Any:
     """The same elements in C order in another shape; one size may be -1."""
     return np.reshape(x, shape)
@@ -69,12 +82,12 @@ def _normalise_permutation(operands: tuple[Node, ...], axes: Any) -> tuple[Any, 
     return (order,)
 
 
-@operation(
-    lambda operands, axes: tensor(operands[0]).with_shape(
-        tuple(tensor(operands[0]).shape[axis] for axis in axes)
-    ),
-    normalise=_normalise_permutation, promote=False,
-)  # fmt: skip
+def _infer_permuted(operands: tuple[Node, ...], axes: tuple[int, ...]) -> TensorType:
+    type_ = tensor(operands[0])
+    return type_.with_shape(tuple(type_.shape[axis] for axis in axes))
+
+
+@operation(_infer_permuted, normalise=_normalise_permutation, promote=False)
 def permute_dims(x: Array, /, axes: Any) -> Any:
     """The axes of ``x`` in another order."""
     return np.transpose(x, axes)
@@ -94,10 +107,7 @@ def _normalise_broadcast(operands: tuple[Node, ...], shape: Any) -> tuple[Any, .
     return (new,)
 
 
-@operation(
-    lambda operands, shape: tensor(operands[0]).with_shape(shape),
-    normalise=_normalise_broadcast, promote=False,
-)  # fmt: skip
+@operation(_infer_shaped, normalise=_normalise_broadcast, promote=False)
 def broadcast_to(x: Array, /, shape: Any) -> Any:
     """``x`` repeated to ``shape`` along missing axes and axes of size 1."""
     return np.broadcast_to(x, shape)
@@ -114,7 +124,7 @@ def unbroadcast(g: Node, shape: Shape) -> Node:
     have = g.shape
     if have == shape:
         return g
-    from unigrad.ops.reduction import sum_  # noqa: PLC0415  (reductions are built on shapes)
+    from unigrad.ops.reduction import sum_  # reductions are built on shapes
 
     extra = len(have) - len(shape)
     stretched = tuple(
@@ -127,8 +137,8 @@ def unbroadcast(g: Node, shape: Shape) -> Node:
 
 
 def _normalise_new_axes(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...]:
-    count = len(axis) if isinstance(axis, tuple) else 1
-    return (normalise_axes(axis, operands[0].ndim + count),)
+    axes = as_tuple(axis)
+    return (normalise_axes(axes, operands[0].ndim + len(axes)),)
 
 
 def _infer_expand(operands: tuple[Node, ...], axis: tuple[int, ...]) -> TensorType:
@@ -158,15 +168,13 @@ def _infer_squeeze(operands: tuple[Node, ...], axis: tuple[int, ...]) -> TensorT
     return type_.with_shape(tuple(s for one, s in enumerate(type_.shape) if one not in axis))
 
 
-@operation(
-    _infer_squeeze,
-    normalise=lambda operands, axis: (
-        tuple(one for one, size in enumerate(operands[0].shape) if size == 1)
-        if axis is None
-        else normalise_axes(axis, operands[0].ndim),
-    ),
-    promote=False,
-)
+def _normalise_squeeze(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...]:
+    if axis is None:
+        axis = tuple(one for one, size in enumerate(operands[0].shape) if size == 1)
+    return on_axes(operands, axis)
+
+
+@operation(_infer_squeeze, normalise=_normalise_squeeze, promote=False)
 def squeeze(x: Array, /, *, axis: Any = None) -> Any:
     """``x`` without the axes ``axis``, each of which has size 1 (every such axis by default)."""
     return np.squeeze(x, axis)
@@ -178,11 +186,7 @@ def _(g: Node, out: Node, x: Node, *, axis: Any) -> Node:
     return expand_dims(g, axis=axis)
 
 
-@operation(
-    lambda operands, axis: tensor(operands[0]),
-    normalise=lambda operands, axis: (normalise_axes(axis, operands[0].ndim),),
-    promote=False,
-)
+@operation(like_first, normalise=on_axes, promote=False)
 def flip(x: Array, /, *, axis: Any = None) -> Any:
     """``x`` in reverse order along ``axis`` (all axes by default)."""
     return np.flip(x, axis)
@@ -194,18 +198,18 @@ def _(g: Node, out: Node, x: Node, *, axis: Any) -> Node:
     return flip(g, axis=axis)
 
 
-@operation(
-    lambda operands, weak: TensorType(
-        tensor(operands[0]).dtype, tensor(operands[0]).shape, weak=weak
-    ),
-    promote=False, public=False,
-)  # fmt: skip
-def reweigh(x: Array, weak: bool) -> Any:  # noqa: FBT001
+def _infer_reweighed(operands: tuple[Node, ...], weak: bool) -> TensorType:
+    type_ = tensor(operands[0])
+    return TensorType(type_.dtype, type_.shape, weak=weak)
+
+
+@operation(_infer_reweighed, promote=False, public=False)
+def reweigh(x: Array, weak: bool) -> Any:
     """``x`` itself, as a Python number's value (weak) or as an array's."""
     return x
 
 
-reweigh.formulas = (lambda out, x: 1,)
+reweigh.formulas = (passed_on,)
 
 
 @reweigh.lower
@@ -229,10 +233,7 @@ def _infer_concat(operands: tuple[Node, ...], axis: int) -> TensorType:
     return TensorType(first.dtype, (*first.shape[:axis], total, *first.shape[axis + 1 :]))
 
 
-@operation(
-    _infer_concat,
-    normalise=lambda operands, axis: (normalise_axis(axis, operands[0].ndim),),
-)
+@operation(_infer_concat, normalise=on_axis)
 def concat(arrays: Sequence[Array], /, *, axis: int = 0) -> Any:
     """Arrays joined along an existing axis; their other sizes are equal."""
     return np.concatenate(arrays, axis=axis)
@@ -258,10 +259,11 @@ def _infer_stack(operands: tuple[Node, ...], axis: int) -> TensorType:
     return TensorType(types[0].dtype, (*shape[:axis], len(types), *shape[axis:]))
 
 
-@operation(
-    _infer_stack,
-    normalise=lambda operands, axis: (normalise_axis(axis, operands[0].ndim + 1),),
-)
+def _normalise_stack(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...]:
+    return (normalise_axis(axis, operands[0].ndim + 1),)
+
+
+@operation(_infer_stack, normalise=_normalise_stack)
 def stack(arrays: Sequence[Array], /, *, axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis."""
     return np.stack(arrays, axis=axis)
@@ -283,8 +285,7 @@ def roll(x: Array, /, shift: Any, *, axis: Any = None) -> Any:
     """
     if axis is None:
         return reshape(_rolled(reshape(x, (-1,)), int(shift), 0), x.shape)
-    shifts = shift if isinstance(shift, tuple) else (shift,)
-    axes = axis if isinstance(axis, tuple) else (axis,)
+    shifts, axes = as_tuple(shift), as_tuple(axis)
     if len(shifts) != len(axes):
         raise ArgumentError(f"roll: {len(shifts)} shifts for {len(axes)} axes")
     for one, by in zip(axes, shifts, strict=True):
@@ -298,147 +299,84 @@ def _rolled(x: Any, shift: int, axis: int) -> Any:
     if shift == 0 or size == 0:
         return x
     before = (slice(None),) * axis
-    return concat([getitem(x, (*before, slice(-shift, None))), getitem(x, (*before, slice(None, -shift)))], axis=axis)
+    fallen, kept = (*before, slice(-shift, None)), (*before, slice(None, -shift))
+    return concat([getitem(x, fallen), getitem(x, kept)], axis=axis)
 
 
 @composite
 def tile(x: Array, repetitions: Any) -> Any:
-    """``x`` repeated along each axis as often as ``repetitions`` says; missing axes are new ones."""
+    """``x`` repeated along each axis as often as ``repetitions`` says; missing axes are new."""
     counts = as_shape(repetitions)
     shape = (1,) * (len(counts) - x.ndim) + x.shape
     counts = (1,) * (len(shape) - len(counts)) + counts
     apart = tuple(size for one in shape for size in (1, one))
     whole = tuple(size for count, one in zip(counts, shape, strict=True) for size in (count, one))
-    return reshape(broadcast_to(reshape(x, apart), whole), tuple(c * s for c, s in zip(counts, shape, strict=True)))
+    joined = tuple(count * one for count, one in zip(counts, shape, strict=True))
+    return reshape(broadcast_to(reshape(x, apart), whole), joined)
 
 
 # -- creation --------------------------------------------------------------------------------------
 
 
-@operation(
-    lambda operands, size, dtype: TensorType(dtype),
-    normalise=lambda operands, size, dtype: (size, as_dtype(dtype)),
-    public=False,
-)
+def _infer_dim_value(operands: tuple[Node, ...], size: Size, dtype: DType) -> TensorType:
+    del operands, size
+    return TensorType(dtype)
+
+
+def _normalise_dim_value(
+    operands: tuple[Node, ...], size: Size, dtype: Any
+) -> tuple[Any, ...]:
+    del operands
+    return (size, as_dtype(dtype))
+
+
+@operation(_infer_dim_value, normalise=_normalise_dim_value, public=False)
 def dim_value(size: Any, dtype: Any) -> Any:
     """The size of a named dimension, as a number to compute with."""
     return np.asarray(size, as_dtype(dtype).numpy)
 
 
-@operation(
-    lambda operands, shape, axis, dtype: TensorType(dtype, shape),
-    normalise=lambda operands, shape, axis, dtype: (as_shape(shape), axis, as_dtype(dtype)),
-    public=False,
-)
+def _infer_iota(
+    operands: tuple[Node, ...], shape: Shape, axis: int, dtype: DType
+) -> TensorType:
+    del operands, axis
+    return TensorType(dtype, shape)
+
+
+def _normalise_iota(
+    operands: tuple[Node, ...], shape: Any, axis: int, dtype: Any
+) -> tuple[Any, ...]:
+    del operands
+    return (as_shape(shape), axis, as_dtype(dtype))
+
+
+@operation(_infer_iota, normalise=_normalise_iota, public=False)
 def iota(shape: Any, axis: int, dtype: Any) -> Any:
     """The index along ``axis`` of each element of an array of ``shape``."""
     count = np.arange(shape[axis], dtype=as_dtype(dtype).numpy)
-    return np.broadcast_to(count.reshape([-1 if a == axis else 1 for a in range(len(shape))]), shape)
+    along = [-1 if one == axis else 1 for one in range(len(shape))]
+    return np.broadcast_to(count.reshape(along), shape)
 
 
 dim_value.constant = iota.constant = True
 
 # -- indexing --------------------------------------------------------------------------------------
-#
-# A basic index is a tuple with one entry per axis of the operand, besides `None` for a new axis: an
-# int, or a slice as (start, stop, step) with its sizes resolved. It is a parameter.
+
 
 
 def _infer_getitem(operands: tuple[Node, ...], key: tuple[Any, ...]) -> TensorType:
     type_ = tensor(operands[0])
-    return type_.with_shape(_indexed_shape(key))
+    return type_.with_shape(indexed_shape(key))
 
 
-def _indexed_shape(key: tuple[Any, ...]) -> Shape:
-    shape: list[Any] = []
-    for entry in key:
-        if entry is None:
-            shape.append(1)
-        elif isinstance(entry, tuple):
-            start, stop, step = cast("tuple[Any, Any, int]", entry)
-            shape.append(_slice_length(start, stop, step))
-    return tuple(shape)
+def _normalise_getitem(operands: tuple[Node, ...], key: Any) -> tuple[Any, ...]:
+    return (normalise_key(operands[0].shape, key),)
 
 
-def _slice_length(start: Any, stop: Any, step: int) -> Any:
-    if step == 1:
-        length = stop - start
-        return length if isinstance(length, Dim) else max(length, 0)
-    return len(range(start, -1 if stop is None else stop, step))
-
-
-def normalise_key(shape: Shape, key: Any) -> tuple[Any, ...]:
-    """A basic index in its one form; raises ``IndexRangeError`` or ``ArgumentError``."""
-    entries: list[Any] = list(key) if isinstance(key, tuple) else [key]
-    if entries.count(Ellipsis) > 1:
-        raise ArgumentError("an index has one ellipsis at the most")
-    used = sum(1 for entry in entries if entry is not None and entry is not Ellipsis)
-    if used > len(shape):
-        raise IndexRangeError(f"{used} indices for {len(shape)} axes")
-    if Ellipsis not in entries:
-        entries.append(Ellipsis)
-    at = entries.index(Ellipsis)
-    entries[at : at + 1] = [slice(None)] * (len(shape) - used)
-    normal: list[Any] = []
-    axis = 0
-    for entry in entries:
-        if entry is None:
-            normal.append(None)
-            continue
-        size = shape[axis]
-        if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
-            normal.append(_static_index(int(entry), size, axis))
-        elif isinstance(entry, (slice, tuple)):
-            normal.append(_static_slice(entry, size, axis))
-        else:
-            raise ArgumentError(f"{entry!r} is no index: ints, slices, None, ... and integer arrays are")
-        axis += 1
-    return tuple(normal)
-
-
-def _static_index(index: int, size: Size, axis: int) -> Any:
-    if isinstance(size, Dim):
-        return index if index >= 0 else size + index
-    if not -size <= index < size:
-        raise IndexRangeError(f"index {index} is out of range for axis {axis} of size {size}")
-    return index % size
-
-
-def _static_slice(entry: Any, size: Size, axis: int) -> tuple[Any, Any, int]:
-    start, stop, step = (
-        cast("tuple[Any, Any, Any]", entry)
-        if isinstance(entry, tuple)
-        else (entry.start, entry.stop, entry.step)
-    )
-    step = 1 if step is None else int(step)
-    if isinstance(size, int) and not isinstance(start, Dim) and not isinstance(stop, Dim):
-        start, stop, step = slice(start, stop, step).indices(size)
-        if step < 0:
-            return (start, None if stop < 0 else stop, step)
-        return (start, max(stop, start), step)
-    if step != 1:
-        raise ShapeError(f"a slice with a step needs a known size; axis {axis} has size {size}")
-    start = 0 if start is None else start
-    stop = size if stop is None else stop
-    start = size + start if isinstance(start, int) and start < 0 else start
-    stop = size + stop if isinstance(stop, int) and stop < 0 else stop
-    return (start, stop, 1)
-
-
-@operation(
-    _infer_getitem,
-    normalise=lambda operands, key: (normalise_key(operands[0].shape, key),),
-    promote=False,
-    public=False,
-)
+@operation(_infer_getitem, normalise=_normalise_getitem, promote=False, public=False)
 def getitem(x: Array, key: Any) -> Any:
     """``x[key]`` for a basic index."""
     return np.asarray(x)[as_index(key)]
-
-
-def as_index(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A normalised basic index as NumPy takes it."""
-    return tuple(slice(*entry) if isinstance(entry, tuple) else entry for entry in key)
 
 
 @getitem.vjp
@@ -449,7 +387,7 @@ def _(g: Node, out: Node, x: Node, *, key: Any) -> Node:
 
 def _infer_place(operands: tuple[Node, ...], key: tuple[Any, ...], shape: Shape) -> TensorType:
     type_ = tensor(operands[0])
-    if normalise_key(shape, key) != key or _indexed_shape(key) != type_.shape:
+    if normalise_key(shape, key) != key or indexed_shape(key) != type_.shape:
         raise ShapeError(f"the index {key} of shape {shape} does not hold {type_}")
     return type_.with_shape(shape)
 
@@ -481,12 +419,7 @@ def _infer_take(operands: tuple[Node, ...], axis: int) -> TensorType:
     return x.with_shape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
-@operation(
-    _infer_take,
-    prepare=_prepare_take,
-    normalise=lambda operands, axis: (normalise_axis(axis, operands[0].ndim),),
-    public=False,
-)
+@operation(_infer_take, prepare=_prepare_take, normalise=on_axis, public=False)
 def take_within(x: Array, indices: Array, /, *, axis: int) -> Any:
     """Elements of ``x`` along ``axis`` at ``indices``, each of which is in ``0 .. size - 1``."""
     return np.take(x, indices, axis=axis)
@@ -510,7 +443,8 @@ def add_at(x: Array, indices: Array, /, *, axis: int, size: Any) -> Any:
     whole = np.zeros(
         (*values.shape[:axis], size, *values.shape[axis + where_to.ndim :]), values.dtype
     )
-    np.add.at(whole, (*(slice(None),) * axis, where_to), values)
+    index: Any = (*(slice(None),) * axis, where_to)
+    np.add.at(whole, index, values)
     return whole
 
 
@@ -518,17 +452,3 @@ def add_at(x: Array, indices: Array, /, *, axis: int, size: Any) -> Any:
 def _(g: Node, out: Node, x: Node, indices: Node, *, axis: int, size: Any) -> tuple[Any, ...]:
     del out, x, size
     return take_within(g, indices, axis=axis), None
-
-
-def wrapped_indices(indices: Any, size: Size, axis: int) -> Any:
-    """Indices with negative ones wrapped: known ones are checked, others clamped into range."""
-    from unigrad.ops.elementwise import clip_between  # noqa: PLC0415
-
-    if indices.__class__ is Node and indices.op is CONSTANT and isinstance(size, int):
-        values = indices.params[0]
-        if values.size and not (-size <= values.min() and values.max() < size):
-            bad = values[(values < -size) | (values >= size)].ravel()[0]
-            raise IndexRangeError(f"index {bad} is out of range for axis {axis} of size {size}")
-        return indices.scope.constant(np.where(values < 0, values + size, values), indices.dtype)
-    count = size if isinstance(size, int) else dim_value(size, DTYPES["int64"])
-    return clip_between(where(indices < 0, indices + count, indices), 0, count - 1)

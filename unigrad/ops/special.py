@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from unigrad.errors import ArgumentError
-from unigrad.ir.nodes import Node, tensor
-from unigrad.ops.elementwise import equal, exp, isnan, log, log1p, logical_and, where
-from unigrad.ops.families import binary, operation, unary
+from unigrad.ir.nodes import Node
+from unigrad.ops.elementwise import equal, exp, isnan, log, log1p, logical_and, logical_not, where
+from unigrad.ops.families import binary, is_int, like_first, operation, scipy_special, unary
 from unigrad.ops.spec import Array, check_kind, promoted
 
 TWO_OVER_SQRT_PI: Final = 2 / math.sqrt(math.pi)
@@ -18,30 +18,19 @@ TWO_OVER_SQRT_PI: Final = 2 / math.sqrt(math.pi)
 __all__ = ["digamma", "erf", "erfc", "gammaln", "polygamma", "xlog1py", "xlogy"]
 
 
-def _scipy(name: str) -> Any:
-    """The SciPy function of that name, imported when it is first called."""
-
-    def reference(*args: Any) -> Any:
-        from scipy import special  # noqa: PLC0415
-
-        return getattr(special, name)(*args)
-
-    return reference
-
-
 erf = unary(
-    "erf", _scipy("erf"), lambda out, x: TWO_OVER_SQRT_PI * exp(-(x * x)),
+    "erf", scipy_special("erf"), lambda out, x: TWO_OVER_SQRT_PI * exp(-(x * x)),
     doc="Error function (DLMF 7.2.1).", kinds="real floating",
 )  # fmt: skip
 erfc = unary(
-    "erfc", _scipy("erfc"), lambda out, x: -TWO_OVER_SQRT_PI * exp(-(x * x)),
+    "erfc", scipy_special("erfc"), lambda out, x: -TWO_OVER_SQRT_PI * exp(-(x * x)),
     doc="Complementary error function (DLMF 7.2.2).", kinds="real floating",
 )  # fmt: skip
+
+
 def _gammaln(x: Any) -> Any:
     """SciPy's, with the limit ``inf`` at ``-inf``, where every other library has it."""
-    from scipy import special  # noqa: PLC0415
-
-    return special.gammaln(np.where(np.equal(x, -np.inf), np.inf, x))
+    return scipy_special("gammaln")(np.where(np.equal(x, -np.inf), np.inf, x))
 
 
 gammaln = unary(
@@ -50,7 +39,7 @@ gammaln = unary(
     kinds="real floating",
 )  # fmt: skip
 digamma = unary(
-    "digamma", _scipy("digamma"), lambda out, x: polygamma(1, x),
+    "digamma", scipy_special("digamma"), lambda out, x: polygamma(1, x),
     doc="Logarithmic derivative of the gamma function (DLMF 5.2.2).", kinds="real floating",
 )  # fmt: skip
 
@@ -62,14 +51,12 @@ def _prepare_polygamma(op: Any, place: Any, operands: Any) -> list[Node]:
     return nodes
 
 
-@operation(lambda operands, n: tensor(operands[0]), prepare=_prepare_polygamma, public=False)
+@operation(like_first, prepare=_prepare_polygamma, public=False)
 def polygamma_of(x: Array, n: int) -> Any:
     """The ``n``-th derivative of ``digamma`` (DLMF 5.15)."""
-    from scipy import special  # noqa: PLC0415
-
     if n == 0:
-        return special.digamma(x)
-    value = np.asarray(special.polygamma(n, x), np.asarray(x).dtype)
+        return scipy_special("digamma")(x)
+    value = np.asarray(scipy_special("polygamma")(n, x), np.asarray(x).dtype)
     if n % 2:
         return value
     # Even derivatives change sign across a pole: no limit, but on the two sides of zero.
@@ -96,18 +83,18 @@ def polygamma(n: int, x: Array, /) -> Array:
         >>> round(float(ug.special.polygamma(1, 1.0)), 6)
         1.644934
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_int(n) or n < 0:
         raise ArgumentError(f"polygamma: n is an int, 0 or larger, got {n!r}")
     return polygamma_of(x, int(n))
 
 
 def _masked(x: Any, y: Any, value: Any) -> Any:
     """0 on the row ``x = 0``, which is 0 whatever ``y`` is, unless ``y`` is NaN."""
-    return where(logical_and(equal(x, 0), equal(isnan(y), False)), 0, value)  # noqa: FBT003
+    return where(logical_and(equal(x, 0), logical_not(isnan(y))), 0, value)
 
 
 xlogy = binary(
-    "xlogy", _scipy("xlogy"),
+    "xlogy", scipy_special("xlogy"),
     (
         lambda out, x, y: where(logical_and(equal(x, 0), equal(y, 0)), 0, log(y)),
         lambda out, x, y: _masked(x, y, x / y),
@@ -115,7 +102,7 @@ xlogy = binary(
     doc="``x * log(y)``, and 0 where ``x`` is 0.", kinds="real floating",
 )  # fmt: skip
 xlog1py = binary(
-    "xlog1py", _scipy("xlog1py"),
+    "xlog1py", scipy_special("xlog1py"),
     (
         lambda out, x, y: where(logical_and(equal(x, 0), equal(y, -1)), 0, log1p(y)),
         lambda out, x, y: _masked(x, y, x / (1 + y)),

@@ -1,1 +1,1 @@
-"""Graph to graph: what makes a graph smaller, faster and more accurate without changing its meaning."""
+"""Graph to graph: a smaller, faster, more accurate one of the same meaning."""

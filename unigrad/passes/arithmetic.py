@@ -56,6 +56,7 @@ a, b, g, x, axis, keepdims = variables("a b g x axis keepdims")
 c, d = number("c"), number("d")
 (fraction,) = variables("x", is_inexact)
 (truth,) = variables("x", is_boolean)
+TRUE, FALSE = True, False
 
 # -- units -----------------------------------------------------------------------------------------
 
@@ -253,7 +254,7 @@ def times_reciprocal(g: Array, x: Array, out: Array) -> Array:
 
 @rule(x**0)
 def zeroth_power(out: Array) -> Array:
-    """``x ** 0`` is the constant 1, also of NaN and with derivative 0 everywhere: the convention."""
+    """``x ** 0`` is the constant 1, also of NaN, and its derivative is 0: the convention."""
     return full(1, out)
 
 
@@ -290,28 +291,28 @@ def double_not(x: Array) -> Array:
     return x
 
 
-@rule(logical_and(x, True), logical_or(x, False), equal(truth, True), not_equal(truth, False))
+@rule(logical_and(x, TRUE), logical_or(x, FALSE), equal(truth, TRUE), not_equal(truth, FALSE))
 def neutral_truth(x: Array, out: Array) -> Array:
     """``x and True``, ``x or False``, ``x == True`` and ``x != False`` are ``x``."""
     return like(x, out)
 
 
-@rule(equal(truth, False), not_equal(truth, True))
+@rule(equal(truth, FALSE), not_equal(truth, TRUE))
 def compared_with_false(x: Array, out: Array) -> Array:
     """``x == False`` is ``not x``."""
     return like(logical_not(x), out)
 
 
-@rule(logical_and(x, False))
+@rule(logical_and(x, FALSE))
 def and_false(out: Array) -> Array:
     """``x and False`` is false."""
-    return full(value=False, out=out)
+    return full(FALSE, out)
 
 
-@rule(logical_or(x, True))
+@rule(logical_or(x, TRUE))
 def or_true(out: Array) -> Array:
     """``x or True`` is true."""
-    return full(value=True, out=out)
+    return full(TRUE, out)
 
 
 @rule(logical_and(x, x), logical_or(x, x))
@@ -368,7 +369,7 @@ def _factored(op: Op[...], a: Array, b: Array, c: Array, d: Array, out: Array) -
 def divided_by_power_of_two(x: Array, c: Array, out: Array) -> Array:
     """Dividing by a power of two is multiplying by its inverse: exactly the same, and faster."""
     value = _value(c)
-    if not is_float(out) or not np.isfinite(value) or abs(np.frexp(value)[0]) != 0.5:  # noqa: PLR2004
+    if not is_float(out) or not np.isfinite(value) or 2 * np.frexp(abs(value))[0] != 1:
         return None
     inverse = combined(divide, scalar(1, c), c)
     return None if inverse is None else like(x * inverse, out)
@@ -385,12 +386,12 @@ def sum_of_multiples(c: Array, x: Array, axis: Any, keepdims: Any, out: Array) -
 
 @rule(sum_(x / c, axis=axis, keepdims=keepdims), mean(x / c, axis=axis, keepdims=keepdims))
 def sum_of_quotients(c: Array, x: Array, axis: Any, keepdims: Any, out: Array) -> Array:
-    """``sum(x / c)`` is ``sum(x) / c``, on fewer elements; a sum near overflow may overflow sooner."""
+    """``sum(x / c)`` is ``sum(x) / c``, under the same conditions as a sum of multiples."""
     return out.op(x, axis=axis, keepdims=keepdims) / constant_of(c) if _free(c, x, out) else None
 
 
 def _free(c: Array, x: Array, out: Array) -> bool:
-    """Whether the number ``c`` that scales ``x`` inside the sum ``out`` may as well scale the sum."""
+    """Whether the number ``c`` that scales ``x`` inside the sum ``out`` may scale the sum."""
     (inner,) = out.operands
     if shared(inner) or x.shape != inner.shape or not is_inexact(inner) or not is_wide(inner):
         return False

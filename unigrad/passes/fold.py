@@ -74,10 +74,10 @@ def _is_small(node: Node) -> bool:
     if not isinstance(node.type, TensorType):
         return False
     made = byte_count(node.type)
-    read = [byte_count(tensor(operand)) for operand in node.operands]
-    if not made or not all(read) or max(read) > _LARGEST or made > _LARGEST:  # pyright: ignore
+    read = [byte_count(tensor(operand)) or 0 for operand in node.operands]
+    if not made or made > _LARGEST or not all(0 < size <= _LARGEST for size in read):
         return False
-    return made <= max(_SMALL, sum(read))  # pyright: ignore
+    return made <= max(_SMALL, sum(read))
 
 
 FOLD = (constants_folded,)

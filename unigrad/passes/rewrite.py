@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from unigrad.errors import Location, RuleError, UnigradError
@@ -31,7 +31,7 @@ from unigrad.ops.pattern import COMMUTATIVE, Index, Pattern, Plan
 from unigrad.ops.spec import OPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from unigrad.ir.nodes import Origin
 
@@ -58,18 +58,26 @@ class Rule:
     Attributes:
         name: the name of its function.
         function: what makes the replacement; it returns ``None`` where the rule does not apply.
-        reason: its docstring.
         file: where it is written.
         line: where it is written.
     """
 
-    def __init__(self, function: Callable[..., Any], plans: Sequence[Plan]) -> None:
+    def __init__(self, function: Callable[..., Any], plans: Callable[[], Iterable[Plan]]) -> None:
         self.name: str = function.__name__
         self.function = function
-        self.plans = tuple(plans)
-        self.reason = inspect.cleandoc(function.__doc__ or "")
+        self._plans = plans
         self.file = function.__code__.co_filename
         self.line = function.__code__.co_firstlineno
+
+    @cached_property
+    def plans(self) -> tuple[Plan, ...]:
+        """The ways to match what it replaces, compiled when they are first needed."""
+        return tuple(self._plans())
+
+    @property
+    def reason(self) -> str:
+        """Why the rule stands: its docstring."""
+        return inspect.cleandoc(self.function.__doc__ or "")
 
     def __repr__(self) -> str:
         return f"<rule {self.name}, {self.file}:{self.line}>"
@@ -99,15 +107,17 @@ def rule(*patterns: Pattern) -> Callable[[Callable[..., Any]], Rule]:
     """
 
     def decorate(function: Callable[..., Any]) -> Rule:
-        wanted = tuple(inspect.signature(function).parameters)
+        wanted = _parameters(function)
         for pattern in patterns:
             unknown = [name for name in wanted if name not in (*pattern.variable_names, "out")]
             if unknown:
                 raise RuleError(
                     f"{function.__name__} takes {unknown[0]!r}, which is not in {pattern!r}"
                 )
-        plans = [plan.wanting(wanted) for pattern in patterns for plan in pattern.plans]
-        return Rule(function, plans)
+        return Rule(
+            function,
+            lambda: (plan.wanting(wanted) for pattern in patterns for plan in pattern.plans),
+        )
 
     return decorate
 
@@ -126,14 +136,20 @@ def rule_on(*ops: Any, operand: Sequence[Any] = ()) -> Callable[[Callable[[Node]
         return not makers or not makers.isdisjoint(found)
 
     def decorate(function: Callable[[Node], Any]) -> Rule:
-        (name,) = inspect.signature(function).parameters
-        return Rule(function, [Plan(op, admits, (), ((name, 0, None),)) for op in ops])
+        (name,) = _parameters(function)
+        return Rule(function, lambda: (Plan(op, admits, (), ((name, 0, None),)) for op in ops))
 
     return decorate
 
 
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the arguments of a plain function."""
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
 def shared(node: Node) -> bool:
-    """Whether something else reads ``node`` too, so that it is computed whatever becomes of one use.
+    """Whether something else reads ``node`` too, so that it is computed in any case.
 
     A rule that only saves work asks this before it replaces what it matched inside.
     """
@@ -166,6 +182,7 @@ class Rewriting:
     rules: tuple[Rule, ...]
 
     def __call__(self, graph: Graph, report: Report) -> Graph:
+        """Apply the rules in one walk."""
         return rewrite((self,), graph, report)
 
 
@@ -404,6 +421,7 @@ def rewrite(
             count = old_uses[node]
             uses[made] = uses[made] + count if made in uses else count
     place.origin = None
+    uses.clear()
     if not place.changed:
         return graph
     return Graph(

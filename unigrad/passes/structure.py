@@ -1,8 +1,8 @@
 """Laws of arrangement: shapes, broadcasts, sums of what was repeated, selections, casts.
 
 These rules move no number through arithmetic: results are the same bit for bit, but for the order
-in which a sum adds up and the sign of a zero. A factor never leaves a ``where``: the selection stays outermost, so that
-what it discards is never multiplied.
+in which a sum adds up and the sign of a zero. A factor never leaves a ``where``: the selection
+stays outermost, so that what it discards is never multiplied.
 """
 
 from __future__ import annotations
@@ -105,11 +105,14 @@ def transposed_product(node: Array) -> Array:
     """``(A^T B)^T`` is ``B^T A``: one transposition less, and none for ``(A^T B^T)^T``."""
     (inner,) = node.operands
     left, right = inner.operands
-    if left.ndim != 2 or right.ndim != 2 or node.params != ((1, 0),) or shared(inner):  # noqa: PLR2004
+    if node.params != (_SWAPPED,) or left.ndim != right.ndim or shared(inner):
         return None
     if left.op is not permute_dims and right.op is not permute_dims:
         return None
-    return matmul(permute_dims(right, (1, 0)), permute_dims(left, (1, 0)))
+    return matmul(permute_dims(right, _SWAPPED), permute_dims(left, _SWAPPED))
+
+
+_SWAPPED: Final = (1, 0)
 
 
 # -- picking and placing ---------------------------------------------------------------------------
@@ -161,7 +164,7 @@ _MOST_PARTS: Final = 64  # each slice looks through the parts: the walk stays li
 
 
 def _within(entry: Any, start: Any, size: Any) -> Any:
-    """A slice or an index of the whole as one of the part at ``start``; ``None`` if it is not there."""
+    """A slice or an index of the whole as one of the part at ``start``; ``None`` if not there."""
     if isinstance(entry, int):
         known = isinstance(start, int) and isinstance(size, int)
         return entry - start if known and start <= entry < start + size else None
@@ -239,7 +242,7 @@ def _without_leading_axes(node: Any) -> Any:
 
 @rule_on(*ELEMENTWISE, operand=(broadcast_to, *RESHAPES))
 def broadcast_by_the_op(node: Array) -> Array:
-    """An elementwise op broadcasts by itself: what the other operands stretch is not stretched first."""
+    """An elementwise op broadcasts by itself: what others stretch is not stretched first."""
     operands: list[Any] = list(node.operands)
     changed = False
     for position, operand in enumerate(operands):
@@ -381,7 +384,7 @@ _RANGE: Final = {"float16": 5, "bfloat16": 8, "float32": 8, "float64": 11}
 
 
 def _lossless(narrow: DType, wide: DType) -> bool:
-    """Whether ``wide`` holds every value of ``narrow``; truth values and integers never come from floats."""
+    """Whether ``wide`` holds every value of ``narrow``."""
     if narrow.kind == "bool" or narrow is wide:
         return True
     if narrow.kind in ("int", "uint"):

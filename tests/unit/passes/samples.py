@@ -37,7 +37,7 @@ VV = ("float64[4]", "float64[4]")
 S = ("float64[]",)
 M = ("float64[2, 3]",)
 N = ("float64[n, 3]",)
-I = ("int64[4]",)  # noqa: E741
+Z = ("int64[4]",)
 B = ("bool[4]",)
 BVV = ("bool[4]", "float64[4]", "float64[4]")
 
@@ -61,6 +61,11 @@ def half(x: Any) -> Any:
     return broadcast_to(place.constant(0.5, x.dtype), x.shape)
 
 
+def transposed(x: Any) -> Any:
+    """The transpose of a matrix."""
+    return permute_dims(x, (1, 0))
+
+
 def row(start: int, stop: int) -> tuple[Any, ...]:
     return (slice(start, stop),)
 
@@ -76,19 +81,19 @@ SAMPLES: dict[str, list[Sample]] = {
     # units
     "unit_dropped": [
         (V, lambda x: x * 1), (V, lambda x: 1 * x), (V, lambda x: x / 1), (V, lambda x: x**1),
-        (S, lambda x: x * broadcast_to(known(1.0), (3,))), (I, lambda x: x * 1),
+        (S, lambda x: x * broadcast_to(known(1.0), (3,))), (Z, lambda x: x * 1),
         (("~float64",), lambda x: x * 1), (N, lambda x: x * 1),
     ],
-    "zero_added": [(V, lambda x: x + 0), (V, lambda x: 0 + x), (I, lambda x: x + 0)],
-    "zero_subtracted": [(V, lambda x: x - 0), (I, lambda x: x - 0)],
-    "subtracted_from_zero": [(I, lambda x: 0 - x), (V, lambda x: known(-0.0) - x)],
+    "zero_added": [(V, lambda x: x + 0), (V, lambda x: 0 + x), (Z, lambda x: x + 0)],
+    "zero_subtracted": [(V, lambda x: x - 0), (Z, lambda x: x - 0)],
+    "subtracted_from_zero": [(Z, lambda x: 0 - x), (V, lambda x: known(-0.0) - x)],
     "positive_dropped": [(V, lambda x: +x)],
     # negation
-    "double_negation": [(V, lambda x: e.negative(-x)), (I, lambda x: e.negative(-x))],
-    "times_minus_one": [(V, lambda x: x * -1), (V, lambda x: x / -1), (I, lambda x: -1 * x)],
+    "double_negation": [(V, lambda x: e.negative(-x)), (Z, lambda x: e.negative(-x))],
+    "times_minus_one": [(V, lambda x: x * -1), (V, lambda x: x / -1), (Z, lambda x: -1 * x)],
     "negative_subtracted": [(VV, lambda x, y: x - (-y))],
     "negative_added": [(VV, lambda x, y: x + (-y)), (VV, lambda x, y: (-x) + y)],
-    "negated_multiple": [(V, lambda x: -(3 * x)), (I, lambda x: -(x * 3))],
+    "negated_multiple": [(V, lambda x: -(3 * x)), (Z, lambda x: -(x * 3))],
     "negated_fraction": [(V, lambda x: -(3 / x))],
     "negated_quotient": [(V, lambda x: -(x / 3))],
     "multiple_of_negative": [(V, lambda x: 3 * (-x)), (V, lambda x: (-x) * half(x))],
@@ -104,7 +109,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "sum_of_negatives": [(M, lambda x: sum_(-x, axis=0)), (M, lambda x: mean(-x, keepdims=True))],
     # numbers that meet
     "multiple_of_multiple": [
-        (V, lambda x: 3 * (2.5 * x)), (V, lambda x: half(x) * (x * 3)), (I, lambda x: 3 * (x * 5)),
+        (V, lambda x: 3 * (2.5 * x)), (V, lambda x: half(x) * (x * 3)), (Z, lambda x: 3 * (x * 5)),
     ],
     "multiple_of_quotient": [
         (V, lambda x: 3 * (x / 7)), (V, lambda x: (3 * x) / 7),
@@ -112,14 +117,14 @@ SAMPLES: dict[str, list[Sample]] = {
     "quotient_of_quotient": [(V, lambda x: (x / 3) / 7)],
     "multiple_of_fraction": [(V, lambda x: 3 * (7 / x)), (V, lambda x: 3 / (x / 7))],
     "quotient_of_fraction": [(V, lambda x: (3 / x) / 7), (V, lambda x: 3 / (7 * x))],
-    "doubled": [(V, lambda x: x + x), (I, lambda x: x + x)],
+    "doubled": [(V, lambda x: x + x), (Z, lambda x: x + x)],
     "times_reciprocal": [
         (VV, lambda x, y: x * (1 / y)), (VV, lambda x, y: e.reciprocal(y) * x),
         (("float64[]", "float64[4]"), lambda x, y: x * (1 / y)),
     ],
     # powers
-    "zeroth_power": [(V, lambda x: x**0), (I, lambda x: x**0), (S, lambda x: x**0.0)],
-    "second_power": [(V, lambda x: x**2), (I, lambda x: x**2)],
+    "zeroth_power": [(V, lambda x: x**0), (Z, lambda x: x**0), (S, lambda x: x**0.0)],
+    "second_power": [(V, lambda x: x**2), (Z, lambda x: x**2)],
     "inverse_power": [(V, lambda x: x**-1)],
     "half_power": [(V, lambda x: e.square(x) ** 0.5), (M, lambda x: sum_(x * x, axis=1) ** 0.5)],
     "inverse_half_power": [(V, lambda x: e.exp(x) ** -0.5)],
@@ -165,7 +170,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "transposed_product": [
         (
             ("float64[2, 3]", "float64[4, 2]"),
-            lambda x, y: permute_dims(matmul(permute_dims(x, (1, 0)), permute_dims(y, (1, 0))), (1, 0)),
+            lambda x, y: transposed(matmul(transposed(x), transposed(y))),
         ),
         (
             ("float64[2, 3]", "float64[2, 4]"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit.passes.tools import SPECIAL, arrays_for, assert_same, checked, graph_of, names
 from unigrad.errors import ArgumentError, ShapeError
-from unigrad.ir.nodes import Graph, Scope, inline, scope
+from unigrad.ir.nodes import Graph, Scope, current_scope, inline, scope
 from unigrad.ops import elementwise as e
 from unigrad.ops.contraction import matmul
 from unigrad.ops.reduction import max_, mean, sum_
@@ -310,19 +310,13 @@ def test_extrema_over_single_elements_keep_the_gradient_at_nan() -> None:
 
 
 def _ones(*shape: int) -> Any:
-    from unigrad.ir.nodes import current_scope  # noqa: PLC0415
-
     place = current_scope()
     assert place is not None
     return place.constant(np.ones(shape))
 
 
-def _number(value: Any, dtype: str) -> Any:
-    return (
-        e.astype(_ones() * 0 + value, dtype)
-        if dtype == "int64"
-        else e.astype(_ones() * 0 + value, dtype)
-    )
+def _number(value: float, dtype: str) -> Any:
+    return e.astype(_ones() * value, dtype)
 
 
 # -- the reference evaluator -----------------------------------------------------------------------

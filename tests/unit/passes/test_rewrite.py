@@ -1,4 +1,4 @@
-"""The walk that applies rules: types, names, barriers, reports, and rules that break their contract."""
+"""The walk that applies rules: types, names, barriers, reports, and rules that break contracts."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_rules_without_an_end_are_named() -> None:
         """Wrong on purpose."""
         return sin(x + 1) * 1
 
-    with pytest.raises(RuleError, match="grows.*without an end"):
+    with pytest.raises(RuleError, match=r"grows.*without an end"):
         run((rewriting("test", grows),), graph_of(sin, "float64[3]"))
 
 

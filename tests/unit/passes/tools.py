@@ -21,8 +21,11 @@ __all__ = ["SPECIAL", "arrays_for", "assert_same", "checked", "graph_of", "names
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -2.0, np.inf, -np.inf, np.nan, 3.0)
 
 TOLERANCES = {
-    "float64": (1e-12, 1e-13), "float32": (2e-5, 1e-6), "float16": (2e-2, 2e-3), "bfloat16": (5e-2, 2e-2),
-}  # fmt: skip
+    "float64": (1e-12, 1e-13),
+    "float32": (2e-5, 1e-6),
+    "float16": (2e-2, 2e-3),
+    "bfloat16": (5e-2, 2e-2),
+}
 
 
 def graph_of(function: Callable[..., Any], *types: str) -> Graph:

@@ -1,0 +1,20 @@
+"""PyTorch: dynamic graphs (``eager``) and ``torch.compile``; our derivatives or its own."""
+
+from __future__ import annotations
+
+from unigrad.backend import Backend
+from unigrad_torch.dialect import DIALECT
+from unigrad_torch.legalise import legalise
+
+__all__ = ["BACKEND"]
+
+BACKEND = Backend(
+    name="torch",
+    dialect=DIALECT,
+    runtime="unigrad_torch.runtime",
+    package="torch",
+    install="pip install 'unigrad[torch]'",
+    modes=("eager", "compile"),
+    native=True,
+    legalise=legalise,
+)

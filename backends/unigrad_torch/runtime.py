@@ -1,0 +1,110 @@
+"""The functions of the backend that need PyTorch; imported when a function first runs on it."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from torch.autograd import forward_ad
+
+from unigrad.errors import BackendError, TargetError, listed
+from unigrad.ir.types import DTYPES, TensorType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from unigrad.ir.types import DType
+
+__all__ = [
+    "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
+    "check_device", "compile", "device_of", "devices", "from_dlpack", "from_numpy", "is_native",
+    "on_tape", "place", "synchronise", "to_numpy", "type_of",
+]  # fmt: skip
+
+ARRAY_TYPE: Final = torch.Tensor
+VERSION: Final = torch.__version__
+
+_TORCH: Final[dict[DType, torch.dtype]] = {
+    dtype: getattr(torch, name) for name, dtype in DTYPES.items() if hasattr(torch, name)
+}
+_OURS: Final[dict[torch.dtype, DType]] = {native: dtype for dtype, native in _TORCH.items()}
+
+_stack: Final = torch._C._functorch.peek_interpreter_stack  # noqa: SLF001  (there is no public way)
+
+GUARD_ACTIVE: Final = "stack() is None and forward_ad._current_level < 0"
+"""Whether no transform of ``torch.func`` and no forward-mode level is active."""
+
+GUARD_TESTS: Final = (
+    "type({x}) is Tensor",
+    "{x}.dtype is {x}_dtype",
+    "{x}.shape == {shape}",
+    "{x}.device == {x}_device",
+    "not ({x}.requires_grad and is_grad_enabled())",
+)
+"""What a tensor must be to take the fast way; a parameter or another subclass goes the general way."""
+
+GUARD_NAMES: Final = {
+    "Tensor": torch.Tensor, "stack": _stack, "forward_ad": forward_ad,
+    "is_grad_enabled": torch.is_grad_enabled,
+}  # fmt: skip
+
+
+# -- arrays ----------------------------------------------------------------------------------------
+
+
+def is_native(value: Any) -> bool:
+    """Whether ``value`` is a tensor."""
+    return isinstance(value, torch.Tensor)
+
+
+def type_of(value: torch.Tensor) -> TensorType:
+    """Dtype and shape of a tensor."""
+    return TensorType(_OURS[value.dtype], tuple(value.shape))
+
+
+def from_numpy(value: Any, dtype: DType, device: Any) -> torch.Tensor:
+    """A tensor of a NumPy array or a Python number, which shares its memory where it can.
+
+    A read-only array is copied, since a tensor could be written to; so is one with negative
+    strides, and one of another byte order.
+    """
+    array = np.asarray(value, dtype.numpy)
+    if not (array.flags.writeable and array.flags.c_contiguous):
+        array = array.copy()
+    if dtype.name == "bfloat16":
+        tensor = torch.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
+    else:
+        tensor = torch.from_numpy(array)
+    return tensor if device is None else tensor.to(_native(device))
+
+
+def asarray(value: Any, dtype: DType, device: Any) -> torch.Tensor:
+    """A tensor of a NumPy array that may be kept, for which it must not be one of inference mode."""
+    if torch.is_inference_mode_enabled():
+        with torch.inference_mode(mode=False):
+            return from_numpy(value, dtype, device)
+    return from_numpy(value, dtype, device)
+
+
+def to_numpy(value: torch.Tensor) -> Any:
+    """A NumPy array of a tensor, which shares its memory where it can."""
+    array = value.detach().cpu().resolve_conj().resolve_neg()
+    if array.dtype is torch.bfloat16:
+        return array.view(torch.uint16).numpy().view(DTYPES["bfloat16"].numpy)
+    return array.numpy()
+
+
+def from_dlpack(value: Any, device: Any) -> torch.Tensor:
+    """A tensor of another framework's array, by the DLPack protocol."""
+    tensor = torch.from_dlpack(value)
+    return tensor if device is None else tensor.to(_native(device))
+
+
+# -- devices ---------------------------------------------------------------------------------------
+
+
+def place(value: torch.Tensor, device: Any) -> torch.Tensor:
+    """``value`` on ``device``; itself if it is there, or if no device is named."""
+    return value if device is None else value.to(_native(device))

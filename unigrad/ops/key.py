@@ -1,0 +1,106 @@
+"""A basic index in its one form, as parameters of ops hold it.
+
+It is a tuple with one entry per axis of the operand, besides ``None`` for a new axis: an int, or a
+slice as ``(start, stop, step)`` with its sizes resolved.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from unigrad.errors import ArgumentError, IndexRangeError, ShapeError
+from unigrad.ir.dims import Dim
+from unigrad.ops.families import is_int
+
+if TYPE_CHECKING:
+    from unigrad.ir.dims import Size
+    from unigrad.ir.types import Shape
+
+__all__ = ["as_index", "indexed_shape", "normalise_key"]
+
+
+def indexed_shape(key: tuple[Any, ...]) -> Shape:
+    """The shape of what a basic index takes."""
+    shape: list[Any] = []
+    for entry in key:
+        if entry is None:
+            shape.append(1)
+        elif isinstance(entry, tuple):
+            start, stop, step = cast("tuple[Any, Any, int]", entry)
+            shape.append(_slice_length(start, stop, step))
+    return tuple(shape)
+
+
+def _slice_length(start: Any, stop: Any, step: int) -> Any:
+    if step == 1:
+        length = stop - start
+        return length if isinstance(length, Dim) else max(length, 0)
+    return len(range(start, -1 if stop is None else stop, step))
+
+
+def normalise_key(shape: Shape, key: Any) -> tuple[Any, ...]:
+    """A basic index in its one form; raises ``IndexRangeError`` or ``ArgumentError``."""
+    entries: list[Any] = list(cast("tuple[Any, ...]", key)) if isinstance(key, tuple) else [key]
+    if entries.count(Ellipsis) > 1:
+        raise ArgumentError("an index has one ellipsis at the most")
+    used = sum(1 for entry in entries if entry is not None and entry is not Ellipsis)
+    if used > len(shape):
+        raise IndexRangeError(f"{used} indices for {len(shape)} axes")
+    if Ellipsis not in entries:
+        entries.append(Ellipsis)
+    at = entries.index(Ellipsis)
+    entries[at : at + 1] = [slice(None)] * (len(shape) - used)
+    normal: list[Any] = []
+    axis = 0
+    for entry in entries:
+        if entry is None:
+            normal.append(None)
+            continue
+        size = shape[axis]
+        if is_int(entry):
+            normal.append(_static_index(int(entry), size, axis))
+        elif isinstance(entry, (slice, tuple)):
+            normal.append(_static_slice(entry, size, axis))
+        else:
+            raise ArgumentError(
+                f"{entry!r} is no index: ints, slices, None, ... and integer arrays are"
+            )
+        axis += 1
+    return tuple(normal)
+
+
+def _static_index(index: int, size: Size, axis: int) -> Any:
+    if isinstance(size, Dim):
+        return index if index >= 0 else size + index
+    if not -size <= index < size:
+        raise IndexRangeError(f"index {index} is out of range for axis {axis} of size {size}")
+    return index % size
+
+
+def _static_slice(entry: Any, size: Size, axis: int) -> tuple[Any, Any, int]:
+    start, stop, step = (
+        cast("tuple[Any, Any, Any]", entry)
+        if isinstance(entry, tuple)
+        else (entry.start, entry.stop, entry.step)
+    )
+    step = 1 if step is None else int(step)
+    if isinstance(size, int) and not isinstance(start, Dim) and not isinstance(stop, Dim):
+        start, stop, step = slice(start, stop, step).indices(size)
+        if step < 0:
+            return (start, None if stop < 0 else stop, step)
+        return (start, max(stop, start), step)
+    if step != 1:
+        raise ShapeError(f"a slice with a step needs a known size; axis {axis} has size {size}")
+    start = 0 if start is None else start
+    stop = size if stop is None else stop
+    start = size + start if isinstance(start, int) and start < 0 else start
+    stop = size + stop if isinstance(stop, int) and stop < 0 else stop
+    return (start, stop, 1)
+
+
+def as_index(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A normalised basic index as NumPy takes it."""
+    return tuple(
+        slice(*cast("tuple[Any, ...]", entry)) if isinstance(entry, tuple) else entry
+        for entry in key
+    )
