@@ -35,7 +35,7 @@ from unigrad import config
 from unigrad.ops.spec import OPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sybil import Example
 
@@ -80,17 +80,17 @@ class DocumentItem(pytest.Item):
     def runtest(self) -> None:
         """Run every example, also after one that failed, and tell of all that failed."""
         failures: list[str] = []
-        corrections: list[Correction] = []
+        corrections: list[tuple[Example, str]] = []
         with in_a_fresh_process(self.path):
             for example in self.document:
                 try:
                     example.evaluate()
                 except WrongOutputError as error:
-                    corrections.append(error.correction)
+                    corrections.append((example, error.got))
                     failures.append(f"{self.path}:{example.line}\n{error}")
                 except Exception:  # noqa: BLE001 - whatever an example raises, it has failed
                     failures.append(f"{self.path}:{example.line}\n{traceback.format_exc()}")
-        if corrections and self.config.getoption("--refresh"):
+        if self.config.getoption("--refresh") and self.path.suffix == ".md":
             correct(self.path, self.document.text, corrections)
         if failures:
             raise DocumentError("\n\n".join(failures))
@@ -110,20 +110,12 @@ class DocumentError(Exception):
     """Examples of a document that failed."""
 
 
-class Correction(NamedTuple):
-    """What a session prints, and where the page says what it should."""
-
-    start: int
-    end: int
-    text: str
-
-
 class WrongOutputError(Exception):
-    """A session that does not print what the page says."""
+    """A statement that does not print what the document says."""
 
-    def __init__(self, message: str, correction: Correction) -> None:
-        super().__init__(message)
-        self.correction = correction
+    def __init__(self, source: str, got: str, want: str) -> None:
+        super().__init__(f">>> {source}expected:\n{want or 'nothing'}\ngot:\n{got or 'nothing'}")
+        self.got = got
 
 
 @contextlib.contextmanager
@@ -150,77 +142,92 @@ def in_a_fresh_process(path: Path) -> Iterator[None]:
 # -- what is run -----------------------------------------------------------------------------------
 
 _fences = RawFencedCodeBlockLexer(re.compile(r"python(?: +(?P<file>\S+))?[ \t]*\n"))
+_statement = re.compile(r"^>>> .*\n(?:^\.\.\..*\n)*", re.MULTILINE)
+_prompt = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
 _checker = OutputChecker()
 
 
 def blocks(document: Document) -> Iterator[Region]:
-    """Find the fenced blocks of Python in a page."""
+    """Find the fenced blocks of Python in a page; in a session, one region for each statement."""
+    files: dict[str, str] = {}
+    number = 0
     for fence in _fences(document):
-        source = fence.lexemes["source"]
-        start = fence.start + source.offset
-        if source.startswith(">>>"):
-            for session in _sessions(source, document.path):
-                session.start += start
-                session.end += start
-                yield session
-        else:
-            yield Region(start, start + len(source), (fence.lexemes["file"], str(source)), execute)
+        text = fence.lexemes["source"]
+        start = fence.start + text.offset
+        if not text.startswith(">>>"):
+            name = fence.lexemes["file"] or f"{Path(document.path).name}:{start}"
+            before = files.get(name, "")
+            files[name] = f"{before}\n\n{text}" if before else text
+            yield Region(start, start + len(text), File(name, files[name], str(text)), execute)
+            continue
+        statements = list(_statement.finditer(text))
+        ends = [*(statement.start() for statement in statements[1:]), len(text)]
+        for statement, end in zip(statements, ends, strict=True):
+            # What is printed may hold blank lines: it ends where the next statement begins.
+            source, want = _prompt.sub("", statement.group()), text[statement.end() : end]
+            number += 1
+            parsed = doctest.Example(source, want, lineno=number)
+            yield Region(start + statement.start(), start + end, parsed, compare)
 
 
 def sessions(document: Document) -> Iterable[Region]:
     """Find the examples in a docstring that begin with ``>>>``."""
-    return _sessions(document.text, document.path)
+    return DocTestStringParser(compare)(document.text, document.path)
+
+
+class File(NamedTuple):
+    """A file as far as a page has shown it, and the part that comes now."""
+
+    name: str
+    text: str
+    part: str
 
 
 def execute(example: Example) -> None:
-    """Run a block; a block with a file name is that file."""
-    name, source = example.parsed
-    file = name or f"{Path(example.path).name}:{example.line}"
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    exec(compile(source, file, "exec", dont_inherit=True), example.namespace)  # noqa: S102
+    """Run a block; a block with a file name goes on where the last one of that name ended."""
+    file: File = example.parsed
+    before = file.text.count("\n") - file.part.count("\n")
+    linecache.cache[file.name] = (
+        len(file.text),
+        None,
+        file.text.splitlines(keepends=True),
+        file.name,
+    )
+    code = compile("\n" * before + file.part, file.name, "exec", dont_inherit=True)
+    exec(code, example.namespace)  # noqa: S102
 
 
 def compare(example: Example) -> None:
     """Run one statement of a session and hold what it prints against what the document says."""
     stated: doctest.Example = example.parsed
-    file = f"<{Path(example.path).name}, line {example.line}>"
-    source = stated.source
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    file = f"<python-input-{stated.lineno}>"
+    linecache.cache[file] = (0, None, stated.source.splitlines(keepends=True), file)
+    code = compile(stated.source, file, "single", dont_inherit=True)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         try:
-            exec(compile(source, file, "single", dont_inherit=True), example.namespace)  # noqa: S102
+            exec(code, example.namespace)  # noqa: S102
         except Exception as error:
             if not stated.want.startswith("Traceback"):
                 raise
             told = "".join(traceback.format_exception_only(error))
             printed.write(f"Traceback (most recent call last):\n    ...\n{told}")
-    got = printed.getvalue()
+    got, want = without_blank_end(printed.getvalue()), without_blank_end(stated.want)
     flags = FLAGS
     for flag, wanted in stated.options.items():
         flags = flags | flag if wanted else flags & ~flag
-    if not _checker.check_output(stated.want, got, flags):
-        difference = _checker.output_difference(stated, got, flags)
-        raise WrongOutputError(f">>> {source}{difference}", _correction(example, stated, got))
+    if not _checker.check_output(want, got, flags):
+        raise WrongOutputError(stated.source, got, want)
 
 
-_sessions = DocTestStringParser(compare)
+def without_blank_end(text: str) -> str:
+    """End a text with one line break, or with none if it is empty."""
+    return text.rstrip() + "\n" if text.strip() else ""
 
 
-def _correction(example: Example, stated: doctest.Example, got: str) -> Correction:
-    """Put ``got`` in the place of what the document says."""
-    lines = example.document.text[example.start : example.end].splitlines(keepends=True)
-    count = stated.source.count("\n")
-    indent = " " * stated.indent
-    text = "".join(
-        f"{indent}{line}\n" if line.strip() else f"{indent}<BLANKLINE>\n"
-        for line in got.splitlines()
-    )
-    return Correction(example.start + sum(map(len, lines[:count])), example.end, text)
-
-
-def correct(path: Path, text: str, corrections: list[Correction]) -> None:
-    """Write a document with what its examples print."""
-    for start, end, output in sorted(corrections, reverse=True):
-        text = text[:start] + output + text[end:]
+def correct(path: Path, text: str, corrections: Sequence[tuple[Example, str]]) -> None:
+    """Write a page with what its sessions print."""
+    for example, got in reversed(corrections):
+        printed = example.end - len(example.parsed.want)
+        text = text[:printed] + got + text[example.end :]
     path.write_text(text, encoding="utf-8")

@@ -352,7 +352,7 @@ class _Call:
 
     @staticmethod
     def _label(node: Node) -> str:
-        from unigrad.ir.source import variable_name  # noqa: PLC0415
+        from unigrad.ir.source import variable_name
 
         if not node.operands and node.params and isinstance(node.params[0], str):
             return node.params[0]
@@ -550,7 +550,7 @@ def _like(place: Scope, value: Any, type_: TensorType, what: str) -> Node:
 
 def _retyped(place: Scope, node: Node, type_: TensorType) -> Node:
     """The same value under a type that differs in weakness alone."""
-    from unigrad.ops.shape import reweigh  # noqa: PLC0415
+    from unigrad.ops.shape import reweigh
 
     return place.node(reweigh, (node,), (type_.weak,))
 

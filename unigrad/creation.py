@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from unigrad import config
 from unigrad.backend import registry
 from unigrad.compiler.arguments import owner_of
-from unigrad.errors import locate
+from unigrad.errors import DTypeError, locate
 from unigrad.ir.nodes import current_scope
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import DTYPES, as_dtype
+from unigrad.ir.types import DTYPES, as_dtype, is_numpy
 from unigrad.ops.elementwise import astype
 from unigrad.ops.spec import as_node, default_float
 from unigrad.trace.array import TracedArray, wrap
 from unigrad.trace.capture import as_numpy, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["asarray"]
 
@@ -48,18 +51,18 @@ def asarray(value: Any, /, *, dtype: Any = None) -> Any:
         array = _from_python(value, dtype)
         if place is not None:
             return wrap(as_node(place, array))
-        settings = config.current()
-        backend, _ = registry.get(settings.target)
-        return registry.runtime(backend).asarray(array, as_dtype(array.dtype), settings.target.device)
+        target = config.current().target
+        backend, _ = registry.get(target)
+        return registry.runtime(backend).asarray(array, as_dtype(array.dtype), target.device)
     if place is not None:
         found = wrap(as_node(place, value))
         return found if dtype is None else astype(found, dtype)
-    if not isinstance(value, (np.ndarray, np.generic)) and owner_of(value) is None:
+    if is_numpy(value):
+        value = as_numpy(value)
+    elif owner_of(value) is None:
         error = refusal(value)
         if error is not None:
             raise locate(error, caller_location())
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = as_numpy(value)
     return value if dtype is None else astype(value, dtype)
 
 
@@ -83,13 +86,7 @@ def _from_python(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
     try:
         return np.asarray(value, wanted)
     except (ValueError, TypeError, OverflowError) as error:
-        raise locate(_wrong(error), caller_location()) from None
-
-
-def _wrong(error: Exception) -> Exception:
-    from unigrad.errors import DTypeError  # noqa: PLC0415
-
-    return DTypeError(f"asarray: {error}")
+        raise locate(DTypeError(f"asarray: {error}"), caller_location()) from None
 
 
 def _plain(value: Any) -> bool:
@@ -98,7 +95,7 @@ def _plain(value: Any) -> bool:
     while stack:
         one = stack.pop()
         if isinstance(one, (list, tuple)):
-            stack.extend(one)  # pyright: ignore[reportUnknownArgumentType]
+            stack.extend(cast("Sequence[Any]", one))
         elif isinstance(one, np.generic) or hasattr(one, "dtype"):
             return False
     return True

@@ -12,42 +12,27 @@ dimension; and it returns its outputs by name. ::
 
 from __future__ import annotations
 
-import inspect
 import keyword
 import threading
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import numpy as np
-
-from unigrad.backend import registry
-from unigrad.compiler.arguments import (
-    Arguments,
-    Leaf,
-    Static,
-    bind,
-    leaf_of,
-    read_like,
-    signature,
-)
-from unigrad.compiler.function import Function
+from unigrad.compiler.arguments import signature
+from unigrad.compiler.declared import DeclaredFunction, text_of, traced_from_text
 from unigrad.errors import ArgumentError, DTypeError, ShapeError, TracingError, listed, locate
-from unigrad.ir.nodes import Graph, Scope, current_scope, inline, scope, tensor
+from unigrad.ir.nodes import INPUT, Graph, Scope, current_scope, scope, tensor
 from unigrad.ir.source import caller_location, variable_name
 from unigrad.ir.types import DType, TensorType
-from unigrad.ops.elementwise import astype
-from unigrad.ops.shape import reweigh
-from unigrad.ops.spec import as_node
-from unigrad.trace.array import TracedArray, node_of, wrap
+from unigrad.trace.array import TracedArray
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, leaf_node
-from unigrad.transforms.sizes import bind_sizes, unbound, with_sizes
+from unigrad.transforms.sizes import unbound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from unigrad.compiler.function import Function
     from unigrad.compiler.state import CacheInfo
-    from unigrad.config import Settings
     from unigrad.ir.nodes import Node
     from unigrad.passes.rewrite import Report
 
@@ -138,7 +123,7 @@ class Definition:
         self._inputs: dict[str, Node] = {}
         self._outputs: dict[str, Node] = {}
         self._traced: Traced | None = None
-        self._functions: dict[str | None, _Declared] = {}
+        self._functions: dict[str | None, DeclaredFunction] = {}
 
     # -- defining ----------------------------------------------------------------------------------
 
@@ -154,14 +139,12 @@ class Definition:
         _open.definitions.append(self)
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         place, entered = self._scope, self._entered
-        if (
-            place is None or entered is None
-        ):  # pragma: no cover  (nobody leaves what was not entered)
+        if place is None or entered is None:
             return
         _open.definitions.remove(self)
-        entered.__exit__(kind, error, traceback)
+        entered.__exit__(None, None, None)
         self._entered = None
         place.open = False
         if kind is None:
@@ -216,7 +199,7 @@ class Definition:
 
     def _name_of(self, value: Any) -> str:
         node = value._node if isinstance(value, TracedArray) else None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        name = "" if node is None else (_input_name(node) or variable_name(node))
+        name = "" if node is None else (node.params[0] if node.op is INPUT else variable_name(node))
         if not name:
             raise self._wrong_output(
                 "a value that no variable holds has no name; write g.output(y=...)"
@@ -240,12 +223,10 @@ class Definition:
         declared = list(self._inputs.values())
         missing = unbound([tensor(node) for node in declared])
         if missing:
+            what = f"no call could tell the size of {listed(sorted(missing))}"
+            advice = "one input needs it alone on an axis"
             raise locate(
-                ShapeError(
-                    f"the graph {self.name!r}: no call could tell the size of {listed(sorted(missing))};"
-                    " one input needs it alone on an axis"
-                ),
-                caller_location(),
+                ShapeError(f"the graph {self.name!r}: {what}; {advice}"), caller_location()
             )
         leaves, structure = flatten(dict(self._outputs))
         names = flatten({name: name for name in self._outputs})[0]
@@ -276,7 +257,8 @@ class Definition:
         if output not in names:
             raise locate(
                 ArgumentError(
-                    f"the graph {self.name!r} has no output {output!r}; its outputs are {listed(names)}"
+                    f"the graph {self.name!r} has no output {output!r};"
+                    f" its outputs are {listed(names)}"
                 ),
                 caller_location(),
             )
@@ -314,7 +296,7 @@ class Definition:
             what = "has no definition: its block ended with an error"
         raise locate(TracingError(f"the graph {self.name!r} {what}"), caller_location())
 
-    def _function(self, output: str | None) -> _Declared:
+    def _function(self, output: str | None) -> DeclaredFunction:
         traced = self._defined()
         known = self._functions.get(output)
         if known is None:
@@ -323,7 +305,7 @@ class Definition:
                 alone = [traced.graph.outputs[place]]
                 graph = Graph(traced.graph.inputs, alone, name=output, output_names=[output])
                 traced = Traced(graph, flatten(0)[1], traced.hidden)
-            known = self._functions.setdefault(output, _Declared(traced, self.name))
+            known = self._functions.setdefault(output, DeclaredFunction(traced, self.name))
         return known
 
     def __repr__(self) -> str:
@@ -336,7 +318,7 @@ class Definition:
         return f"<unigrad graph {self.name}({inputs}) -> ({outputs})>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _definition_from_text, (self.name, _text_of(self._defined()))
+        return _definition_from_text, (self.name, text_of(self._defined()))
 
     def __copy__(self) -> Self:
         return self
@@ -344,10 +326,6 @@ class Definition:
     def __deepcopy__(self, memo: Any) -> Self:
         del memo
         return self
-
-
-def _input_name(node: Node) -> str:
-    return node.params[0] if not node.operands and isinstance(node.params[0], str) else ""
 
 
 def _type_of(name: str, type_: Any) -> TensorType:
@@ -366,186 +344,7 @@ def _type_of(name: str, type_: Any) -> TensorType:
     )
 
 
-# -- the function of declared types ----------------------------------------------------------------
-
-
-class _Declared(Function):
-    """A graph as a function: traced already, checked against its types, compiled once per target."""
-
-    def __init__(self, traced: Traced, name: str) -> None:
-        graph = traced.graph
-        count = len(graph.inputs) - len(traced.hidden)
-        self.input_names = graph.input_names[:count]
-        self.input_types = graph.input_types[:count]
-        self.traced = traced
-
-        def body(*args: Any, **kwargs: Any) -> Any:
-            return self._inline(args, kwargs)
-
-        parameters = [
-            inspect.Parameter(one, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            for one in self.input_names
-        ]
-        body.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-        body.__name__ = body.__qualname__ = name
-        _, self._structure = flatten((tuple(0 for _ in parameters), {}))
-        super().__init__(body, name=name)
-
-    def _values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        return bind(self.signature_of, self._name, args, kwargs)[0]
-
-    def _arguments(self, leaves: Sequence[Leaf]) -> Arguments:
-        return Arguments(
-            self._structure,
-            tuple(leaves),
-            tuple(range(len(leaves))),
-            self.input_names,
-            tuple((name, ((place, ""),)) for place, name in enumerate(self.input_names)),
-        )
-
-    def _checked(self, leaves: Sequence[Leaf]) -> Arguments:
-        """Arguments with their declared types, after a look at the shapes that they have."""
-        try:
-            bind_sizes(self.input_names, self.input_types, [leaf.type.shape for leaf in leaves])
-        except ShapeError as error:
-            raise locate(ShapeError(f"{self._name}: {error}"), caller_location()) from None
-        # A tape asks for derivatives of the graph for arrays of these very sizes.
-        if _on_tape(leaves):
-            return self._arguments(leaves)
-        pairs = zip(leaves, self.input_types, strict=True)
-        return self._arguments([leaf._replace(type=declared) for leaf, declared in pairs])
-
-    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-        values = self._values(args, kwargs)
-        named = zip(self.input_names, self.input_types, values, strict=True)
-        return self._checked([self._leaf(name, type_, value) for name, type_, value in named])
-
-    def _like(self, like: tuple[Any, ...], keywords: dict[str, Any]) -> Arguments:
-        if not like and not keywords:
-            return self._arguments([Leaf(None, type_, "numpy") for type_ in self.input_types])
-        values = self._values(like, keywords)
-        named = zip(self.input_names, self.input_types, values, strict=True)
-        return self._checked([self._leaf(name, t, value, read_like) for name, t, value in named])
-
-    def _trace(self, settings: Settings, arguments: Arguments) -> Traced:
-        del settings
-        if arguments.types == self.input_types:
-            return self.traced
-        shapes = [type_.shape for type_ in arguments.types]
-        sizes = bind_sizes(self.input_names, self.input_types, shapes)
-        return self.traced._replace(graph=with_sizes(self.traced.graph, sizes))
-
-    def _remember(self, *_: Any) -> None:
-        """A guard knows shapes as numbers: a call of declared types goes the general way."""
-
-    def _leaf(
-        self, name: str, declared: TensorType, value: Any, reader: Callable[[Any], Any] = leaf_of
-    ) -> Leaf:
-        try:
-            leaf = reader(value)
-        except DTypeError as error:
-            self._refuse(name, declared, str(error))
-        if isinstance(leaf, Static):
-            self._refuse(name, declared, f"given the {type(value).__name__} {value!r}")
-        if leaf.owner == "python":
-            if not _holds(declared, value):
-                self._refuse(name, declared, f"given the {type(value).__name__} {value!r}")
-        elif leaf.type.dtype is not declared.dtype:
-            advice = f"convert it with .astype({declared.dtype.name!r})"
-            self._refuse(name, declared, f"given {leaf.type}; {advice}")
-        return leaf._replace(type=TensorType(declared.dtype, leaf.type.shape, weak=declared.weak))
-
-    def _refuse(self, name: str, declared: TensorType, given: str) -> NoReturn:
-        raise locate(
-            DTypeError(f"{self._name}: {name}: expected {declared}, {given}"), caller_location()
-        ) from None
-
-    # -- inside another trace ----------------------------------------------------------------------
-
-    def _inline(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        place = current_scope()
-        assert place is not None
-        named = zip(self.input_names, self.input_types, self._values(args, kwargs), strict=True)
-        nodes = [self._node(place, name, type_, value) for name, type_, value in named]
-        try:
-            shapes = [node.shape for node in nodes]
-            sizes = bind_sizes(self.input_names, self.input_types, shapes)
-        except ShapeError as error:
-            raise locate(ShapeError(f"{self._name}: {error}"), caller_location()) from None
-        graph = with_sizes(self.traced.graph, sizes)
-        hidden = [as_node(place, value) for value in self.traced.hidden]
-        return self.traced.structure.unflatten(wrap(inline(graph, [*nodes, *hidden], place)))  # pyright: ignore[reportArgumentType]
-
-    def _node(self, place: Scope, name: str, declared: TensorType, value: Any) -> Node:
-        """An argument as a node of its declared dtype."""
-        try:
-            node = (
-                node_of(value, place) if isinstance(value, TracedArray) else as_node(place, value)
-            )
-        except DTypeError as error:
-            self._refuse(name, declared, str(error))
-        have = tensor(node)
-        if have.dtype is not declared.dtype:
-            if not have.weak or not _same_or_wider(have.dtype.kind, declared.dtype.kind):
-                self._refuse(name, declared, f"given {have}")
-            node = astype(node, declared.dtype)
-        if tensor(node).weak is not declared.weak:
-            node = place.node(reweigh, (node,), (declared.weak,))
-        return node
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        paths = self.traced.structure.paths()
-        return _declared_from_text, (self._name, _text_of(self.traced), paths != ("",))
-
-
-def _on_tape(leaves: Sequence[Leaf]) -> bool:
-    """Whether a framework's tape records what is computed with an argument."""
-    for leaf in leaves:
-        if leaf.owner not in ("python", "numpy"):
-            on_tape = getattr(registry.runtime(registry.found(leaf.owner)), "on_tape", None)
-            if on_tape is not None and on_tape([leaf.value]) is not None:
-                return True
-    return False
-
-
-def _text_of(traced: Traced) -> str:
-    from unigrad.ir.text import to_text  # noqa: PLC0415  (only saving needs it)
-
-    if traced.hidden:
-        raise TypeError(f"the graph {traced.graph.name!r} holds a tensor of a tape: it has no text")
-    return to_text(traced.graph)
-
-
-def _traced_from_text(text: str, *, named: bool) -> Traced:
-    from unigrad.ir.text import from_text  # noqa: PLC0415
-    from unigrad.ops.spec import OPS  # noqa: PLC0415
-
-    made = from_text(text, OPS)
-    return Traced(made, flatten(dict.fromkeys(made.output_names, 0) if named else 0)[1], ())
-
-
-def _declared_from_text(name: str, text: str, named: bool) -> _Declared:  # noqa: FBT001  (unpickled)
-    return _Declared(_traced_from_text(text, named=named), name)
-
-
 def _definition_from_text(name: str, text: str) -> Definition:
     made = Definition(name)
-    made.define(_traced_from_text(text, named=True))
+    made.define(traced_from_text(text, named=True))
     return made
-
-
-def _same_or_wider(kind: str, wanted: str) -> bool:
-    """Whether a Python number of one kind is also a number of another."""
-    order = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
-    return order[kind] == order[wanted] or (kind == "int" and order[wanted] > 1)
-
-
-def _holds(declared: TensorType, value: Any) -> bool:
-    """Whether a Python number is a value of the declared type."""
-    dtype = declared.dtype
-    if dtype.kind == "bool" or isinstance(value, bool):
-        return dtype.kind == "bool" and isinstance(value, bool)
-    if dtype.kind in ("int", "uint"):
-        limits = np.iinfo(dtype.numpy)
-        return isinstance(value, int) and limits.min <= value <= limits.max
-    return isinstance(value, (int, float))

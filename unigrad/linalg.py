@@ -4,5 +4,6 @@ from unigrad.ops.contraction import matmul, matrix_transpose, tensordot
 from unigrad.ops.linalg import cholesky, outer, solve, solve_triangular, vecdot
 
 __all__ = [
-    "cholesky", "matmul", "matrix_transpose", "outer", "solve", "solve_triangular", "tensordot", "vecdot",
+    "cholesky", "matmul", "matrix_transpose", "outer", "solve", "solve_triangular", "tensordot",
+    "vecdot",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""NumPy: straight-line code with our own derivatives; the default target, with nothing to install."""
+"""NumPy: straight-line code with our own derivatives; the default target, nothing to install."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from unigrad.backend import Dialect, Row
 from unigrad.ir.nodes import CONSTANT, tensor
+from unigrad.ir.types import DTYPES
 from unigrad.ops import apply, contraction, elementwise, linalg, reduction, shape, special
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ def _narrow(node: Node) -> bool:
 
 def _only_numbers(node: Node) -> bool:
     """Two numbers have no dtype of their own to give to the result."""
-    return all(operand.op is CONSTANT and tensor(operand).ndim == 0 for operand in node.operands[1:])
+    return all(
+        operand.op is CONSTANT and tensor(operand).ndim == 0 for operand in node.operands[1:]
+    )
+
+
+def _reverses(node: Node) -> bool:
+    return node.params[0] == tuple(reversed(range(node.ndim)))
 
 
 def _number(node: Node) -> bool:
@@ -132,13 +139,8 @@ DIALECT = Dialect(
         "ml_dtypes": "import ml_dtypes",
     },
     dtypes="{name}",
-    dtype_names={
-        name: f"np.{name}"
-        for name in (
-            "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
-            "float32", "float64", "complex64", "complex128",
-        )
-    } | {"bool": "np.bool_", "bfloat16": "ml_dtypes.bfloat16"},
+    dtype_names={name: f"np.{name}" for name in DTYPES}
+    | {"bool": "np.bool_", "bfloat16": "ml_dtypes.bfloat16"},
     number="{dtype}({value})",
     helpers=HELPERS,
     rows={
@@ -262,7 +264,7 @@ DIALECT = Dialect(
         # shapes
         s.reshape: "x.reshape(shape)",
         s.permute_dims: (
-            Row("x.T", when=lambda node: node.params[0] == tuple(reversed(range(tensor(node).ndim)))),
+            Row("x.T", when=_reverses),
             Row("x.transpose(axes)"),
         ),
         s.broadcast_to: (

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, graph_parameters, tensor
+from unigrad.ir.nodes import (
+    CONSTANT,
+    INPUT,
+    Graph,
+    Node,
+    Scope,
+    copy_node,
+    graph_parameters,
+    tensor,
+)
 from unigrad.ir.types import DTYPES, TensorType
 from unigrad.ops import elementwise, shape, special
 
@@ -59,7 +68,10 @@ def in_single_precision(graph: Graph) -> Graph:
             env[node] = found if same else place.node(elementwise.astype, (found,), (node.dtype,))
     outputs = [env[node] for node in graph.outputs]
     return Graph(
-        [env[node] for node in graph.inputs], outputs, name=graph.name, output_names=graph.output_names
+        [env[node] for node in graph.inputs],
+        outputs,
+        name=graph.name,
+        output_names=graph.output_names,
     )
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
+from unigrad.config import canonical_device
 from unigrad.errors import BackendError, TargetError, listed
 from unigrad.ir.types import DTYPES, TensorType
+from unigrad_torch.tape import attach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
-    "check_device", "compile", "device_of", "devices", "from_dlpack", "from_numpy", "is_native",
-    "on_tape", "place", "synchronise", "to_numpy", "type_of",
+    "check_device", "compile", "device_of", "devices", "follows", "from_dlpack", "from_numpy",
+    "is_native", "on_tape", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
 ARRAY_TYPE: Final = torch.Tensor
@@ -108,3 +110,105 @@ def from_dlpack(value: Any, device: Any) -> torch.Tensor:
 def place(value: torch.Tensor, device: Any) -> torch.Tensor:
     """``value`` on ``device``; itself if it is there, or if no device is named."""
     return value if device is None else value.to(_native(device))
+
+
+def device_of(values: Sequence[Any]) -> str | None:
+    """The device of the tensors among ``values`` as targets spell it; ``None`` for the CPU."""
+    device = None
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            device = value.device
+            if device.type != "cpu":  # a tensor of no axes may stay on the CPU
+                break
+    if device is None:
+        device = torch.get_default_device()
+    return None if device.type == "cpu" else canonical_device(device)
+
+
+def devices() -> list[str]:
+    """What tensors can be placed on here."""
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        found += ["gpu"] if count == 1 else [f"gpu:{index}" for index in range(count)]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "meta"]
+
+
+def check_device(device: str | None) -> None:
+    """Raise unless tensors can be placed on ``device``.
+
+    Raises:
+        TargetError: listing the devices that are here.
+    """
+    if device is None:
+        return
+    kind, _, index = device.partition(":")
+    here = devices()
+    if device in here or (index in ("", "0") and kind in {one.partition(":")[0] for one in here}):
+        return
+    raise TargetError(f"torch has no device {device!r} here; its devices are {listed(here)}")
+
+
+def _native(device: str) -> torch.device:
+    """A device as PyTorch names it: ``cuda`` is also what it calls AMD's."""
+    return torch.device(device.replace("gpu", "cuda"))
+
+
+def synchronise() -> None:
+    """Wait until all devices have done what they were asked to do."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    if torch.backends.mps.is_available():
+        torch.mps.synchronize()
+
+
+# -- running ---------------------------------------------------------------------------------------
+
+
+def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
+    """``function`` for a mode; ``"compile"`` goes through ``torch.compile``, at the first call."""
+    if mode != "compile":
+        return function
+    compiled: Callable[..., Any] = torch.compile(function)
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        try:
+            return compiled(*args)
+        except Exception as error:
+            module = type(error).__module__
+            if module.startswith(("torch._dynamo", "torch._inductor")):
+                raise BackendError(
+                    f"torch.compile fails on {function.__name__}: {type(error).__name__}; the target"
+                    " torch:eager runs the same code without it"
+                ) from error
+            raise
+
+    return call
+
+
+# -- the caller's tape -----------------------------------------------------------------------------
+
+
+def on_tape(values: Sequence[Any]) -> Hashable:
+    """What of the caller's differentiates ``values``; ``None`` for nothing.
+
+    ``"transform"`` is one of ``torch.func``, ``"forward"`` a level of forward mode, ``"reverse"``
+    the tape of a tensor that requires grad.
+    """
+    if _stack() is not None:
+        return "transform"
+    if forward_ad._current_level >= 0:  # noqa: SLF001  (there is no public way)
+        return "forward"
+    if torch.is_grad_enabled():
+        for value in values:
+            if isinstance(value, torch.Tensor) and value.requires_grad:
+                return "reverse"
+    return None
+
+
+def follows(value: torch.Tensor) -> bool:
+    """Whether a tensor met while tracing is one that a tape follows, now or when grad is enabled."""
+    return value.requires_grad or on_tape([value]) is not None

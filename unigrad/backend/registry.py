@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from unigrad.ir.nodes import Graph
     from unigrad.ir.types import DType, TensorType
 
-__all__ = ["INTERFACE", "Backend", "Runtime", "broken", "found", "get", "installed", "names", "runtime"]
+__all__ = [
+    "INTERFACE", "Backend", "Runtime", "broken", "found", "get", "installed", "names", "runtime",
+]  # fmt: skip
 
 INTERFACE: Final = 1
 """The version of what a backend must provide."""
@@ -28,7 +30,7 @@ GROUP: Final = "unigrad.backends"
 
 
 class Runtime(Protocol):
-    """The functions of a backend that need its framework; a module that is imported when first run."""
+    """The functions of a backend that need its framework: a module, imported when first run."""
 
     def is_native(self, value: Any) -> bool:
         """Whether ``value`` is this framework's array."""
@@ -73,12 +75,12 @@ class Backend:
     native: bool = False
     interface: int = INTERFACE
     legalise: Callable[[Graph], Graph] | None = None
-    decorators: Callable[[Graph], Sequence[str]] = lambda graph: ()
+    decorators: Callable[[Graph], Sequence[str]] = lambda _: ()
 
 
 @lru_cache(maxsize=1)
 def _entry_points() -> dict[str, Any]:
-    from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import)
+    from importlib.metadata import entry_points  # slow to import
 
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
@@ -146,7 +148,9 @@ def get(target: Target) -> tuple[Backend, str]:
     if mode not in backend.modes:
         known: Sequence[str] = [f"{backend.name}:{one}" for one in backend.modes]
         has = f"the modes are {listed(known)}" if known else f"{backend.name} has no modes"
-        raise TargetError(f"unknown mode {mode!r} of {backend.name}{did_you_mean(mode, backend.modes)}; {has}")
+        raise TargetError(
+            f"unknown mode {mode!r} of {backend.name}{did_you_mean(mode, backend.modes)}; {has}"
+        )
     return backend, mode
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from unigrad.backend import registry
 from unigrad.errors import ArgumentError, DTypeError, locate
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import DTYPES, DType, TensorType, as_dtype
+from unigrad.ir.types import DTYPES, DType, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import default_float
 from unigrad.trace.capture import as_numpy, refusal
 from unigrad.trace.structure import Structure, flatten
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
     from unigrad.backend.registry import Backend
 
-__all__ = ["Arguments", "Leaf", "Static", "bind", "flat_signature", "owner_of", "read", "read_like", "signature"]
+__all__ = [
+    "Arguments", "Leaf", "Static", "bind", "flat_signature", "owner_of", "read", "read_like",
+    "signature",
+]  # fmt: skip
 
 
 class Static:
@@ -43,7 +46,7 @@ class Static:
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Static)
-            and type(self.value) is type(other.value)
+            and self.value.__class__ is other.value.__class__
             and bool(self.value == other.value)
         )
 
@@ -129,7 +132,7 @@ def bind(
 
 def owner_of(value: Any) -> Backend | None:
     """The backend whose native array ``value`` is, among those whose framework is imported."""
-    kind = type(value)
+    kind: type = value.__class__
     known = _owners.get(kind)
     if known is not None:
         return known
@@ -161,8 +164,8 @@ def leaf_of(value: Any) -> Leaf | Static:
     Raises:
         DTypeError: for an object that only looks like an array.
     """
-    kind = value.__class__
-    if kind is np.ndarray or isinstance(value, (np.generic, np.ndarray)):
+    kind: type = value.__class__
+    if is_numpy(value):
         array = as_numpy(value)
         return Leaf(array, TensorType(as_dtype(array.dtype), array.shape), "numpy")
     if kind is float:
@@ -198,7 +201,8 @@ def read(
     labels = (*names, *kwargs)
     values = (*args, *kwargs.values())
     wrapped = tuple(
-        Static(value) if label in static else value for label, value in zip(labels, values, strict=True)
+        Static(value) if label in static else value
+        for label, value in zip(labels, values, strict=True)
     )
     tree = (wrapped[: len(args)], dict(zip(kwargs, wrapped[len(args) :], strict=True)))
     flat, structure = flatten(tree)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from unigrad import config
 from unigrad.backend import registry
-from unigrad.compiler.arguments import Arguments, bind, read, read_like, signature
+from unigrad.compiler.arguments import Arguments, bind, leaf_of, read, read_like, signature
 from unigrad.compiler.collector import collector_paused
 from unigrad.compiler.guard import MISS
 from unigrad.compiler.state import CacheInfo, log, state_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from unigrad.backend.emit import Parameter
     from unigrad.backend.registry import Backend
+    from unigrad.compiler.arguments import Leaf
     from unigrad.compiler.making import Compiled
     from unigrad.config import Settings
     from unigrad.passes.rewrite import Report
@@ -124,18 +125,7 @@ class Function:
 
     def _find(self, settings: Settings, arguments: Arguments) -> tuple[Compiled, tuple[Any, ...]]:
         """The compiled signature for these arguments, and where it runs."""
-        backend, mode, device = _placed(settings, arguments)
-        # Without arrays in, a result is an array of the target, as creation functions make them.
-        owners = tuple([leaf.owner for leaf in arguments.leaves])
-        native_in = not owners or any(owner not in ("python", "numpy") for owner in owners)
-        tape: Any = None
-        kinds: tuple[Any, ...] = owners
-        if native_in:
-            values = [leaf.value for leaf in arguments.leaves]
-            on_tape = getattr(registry.runtime(backend), "on_tape", None)
-            tape = on_tape(values) if on_tape is not None else None
-            kinds = tuple([type(value) for value in values])
-        place = (backend, mode, device, native_in, tape)
+        place, kinds = _place(settings, arguments.leaves)
         key = (
             place, kinds, settings.autodiff, settings.conventions, settings.default_float,
             arguments.structure, arguments.types, arguments.plan,
@@ -150,8 +140,11 @@ class Function:
             from unigrad.compiler.making import Place, make  # noqa: PLC0415  (imported by need)
 
             state.misses += 1
-            log().info("compiling %s for %s, %s", self._name, backend.name, arguments.types)
+            log().info("compiling %s for %s, %s", self._name, place[0].name, arguments.types)
             traced = self._trace(settings, arguments)
+            if traced.hidden:  # what the function took from around it counts as passed
+                hidden = [cast("Leaf", leaf_of(value)) for value in traced.hidden]
+                place, _ = _place(settings, (*arguments.leaves, *hidden))
             compiled = make(self._name, settings, arguments, Place(*place), traced)
             if not traced.hidden:
                 state.keep(state.compiled, key, compiled)
@@ -194,7 +187,7 @@ class Function:
 
         settings = self._settings()
         arguments = self._read(args, {})
-        backend, _, _ = _placed(settings, arguments)
+        backend, _, _ = _placed(settings, arguments.leaves)
         if (settings.autodiff == "native" and backend.native) or not arguments.leaves:
             return None
         if not all(plan.__class__ is int for plan in arguments.plan):
@@ -368,10 +361,31 @@ def _is_traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return has_traced_leaf((args, kwargs))
 
 
-def _placed(settings: Settings, arguments: Arguments) -> tuple[Backend, str, str | None]:
+def _place(
+    settings: Settings, leaves: Sequence[Leaf]
+) -> tuple[tuple[Backend, str, str | None, bool, Any], tuple[Any, ...]]:
+    """Where arrays run (the fields of ``Place``), and of what kind each of them is."""
+    backend, mode, device = _placed(settings, leaves)
+    # Without arrays in, a result is an array of the target, as creation functions make them.
+    owners = tuple([leaf.owner for leaf in leaves])
+    native_in = not owners or any(owner not in ("python", "numpy") for owner in owners)
+    tape: Any = None
+    kinds: tuple[Any, ...] = owners
+    values = [leaf.value for leaf in leaves]
+    if device is None and backend.name != "numpy":
+        device_of = getattr(registry.runtime(backend), "device_of", None)
+        device = device_of(values) if device_of is not None else None
+    if native_in:
+        on_tape = getattr(registry.runtime(backend), "on_tape", None)
+        tape = on_tape(values) if on_tape is not None else None
+        kinds = tuple([type(value) for value in values])
+    return (backend, mode, device, native_in, tape), kinds
+
+
+def _placed(settings: Settings, leaves: Sequence[Leaf]) -> tuple[Backend, str, str | None]:
     """Backend, mode and device of a call: where only the default stands, a tensor's own framework."""
     if settings.target_is_default:
-        for leaf in arguments.leaves:
+        for leaf in leaves:
             if leaf.owner not in ("python", "numpy"):
                 backend = registry.found(leaf.owner)
                 return backend, backend.modes[0] if backend.modes else "", None

@@ -44,7 +44,8 @@ def guard(
     space: dict[str, Any] = {
         "ndarray": np.ndarray, "native": native, "MISS": MISS, "errstate": np.errstate,
         "asarray": getattr(runtime, "from_numpy", None) or runtime.asarray, "to_numpy": runtime.to_numpy,
-        "rebuild": rebuild, "device": device, **getattr(runtime, "GUARD_NAMES", {}),
+        "rebuild": rebuild, "device": device, "place": getattr(runtime, "place", None),
+        **getattr(runtime, "GUARD_NAMES", {}),
     }  # fmt: skip
     tests: list[str] = []
     passed: list[str] = []
@@ -64,8 +65,10 @@ def guard(
             passed.append(name if is_numpy else f"asarray({name}, {name}_as, device)")
             continue
         space[f"{name}_dtype"] = leaf.value.dtype
+        space[f"{name}_device"] = leaf.value.device
         tests += [test.format(x=name, shape=shape) for test in runtime.GUARD_TESTS]
-        passed.append(name)
+        moves = device is not None and runtime.place(leaf.value, device) is not leaf.value
+        passed.append(f"place({name}, device)" if moves else name)
     call = f"native({', '.join(passed)})"
     lines = returned(
         call, outputs, shared, numpy_out=numpy_out, is_numpy=is_numpy, render=render, nested=nested

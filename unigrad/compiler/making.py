@@ -8,12 +8,13 @@ derivative.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
 from unigrad.backend import registry
 from unigrad.backend.load import load
+from unigrad.compiler.arguments import leaf_of
 from unigrad.compiler.guard import guard, returned
 from unigrad.compiler.pipeline import Program, build
 from unigrad.compiler.render import literal
@@ -102,7 +103,7 @@ def make(
         function = runtime.attach(function, Tape(traced.graph, backend), place.tape)
     finish = _finish(function, runtime, traced, place, nested=nested, label=f"{place.label} {name}")
     convert = [_converter(leaf, place, runtime) for leaf in arguments.leaves]
-    hidden = traced.hidden
+    hidden = [_converter(cast("Leaf", leaf_of(one)), place, runtime)(one) for one in traced.hidden]
 
     def call(*values: Any) -> Any:
         return finish([*[one(value) for one, value in zip(convert, values, strict=True)], *hidden])

@@ -17,8 +17,8 @@ def read_native(value: Any) -> Any:
     if backend is None:
         return NOT_NATIVE
     runtime = registry.runtime(backend)
-    on_tape = getattr(runtime, "on_tape", None)
-    if on_tape is not None and on_tape([value]) is not None:
+    follows = getattr(runtime, "follows", None)
+    if follows is not None and follows(value):
         return runtime.type_of(value)
     return runtime.to_numpy(value).copy()
 

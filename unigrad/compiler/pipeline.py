@@ -10,7 +10,17 @@ from unigrad.backend import registry
 from unigrad.backend.emit import Emitted, Parameter, emit, unsupported
 from unigrad.backend.load import load
 from unigrad.compiler.collector import collector_paused
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, graph_parameters, scope, tensor
+from unigrad.ir.nodes import (
+    CONSTANT,
+    INPUT,
+    Graph,
+    Node,
+    Scope,
+    copy_node,
+    graph_parameters,
+    scope,
+    tensor,
+)
 from unigrad.ops.spec import Op
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, run
 from unigrad.passes.rewrite import Report
@@ -61,6 +71,7 @@ def legalise(graph: Graph, backend: Backend) -> Graph:
     dialect = backend.dialect
     if backend.legalise is not None:
         graph = backend.legalise(graph)
+    missing: set[Node] = set()
     for _ in range(8):  # a lowering may use ops that are lowered in their turn
         missing = {
             node
@@ -215,10 +226,9 @@ def build(
     if emitted.constants:
         # Captured arrays are placed on the device once and become the trailing defaults.
         inspect.unwrap(function).__defaults__ = tuple(
-            runtime.asarray(node.params[0], tensor(node).dtype, device) for node in emitted.constants
+            runtime.asarray(node.params[0], tensor(node).dtype, device)
+            for node in emitted.constants
         )
         function.__kwdefaults__ = None
     compile_ = getattr(runtime, "compile", None)
     return Program(compile_(function, mode) if compile_ else function, emitted, graph)
-
-

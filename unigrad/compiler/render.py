@@ -29,7 +29,7 @@ def _render(tree: Any) -> str | None:
         return tree.text
     if tree is None:
         return "None"
-    kind = type(tree)
+    kind: type = tree.__class__
     if kind is dict:
         items = cast("dict[Any, Any]", tree)
         if not all(isinstance(key, (str, int)) for key in items):

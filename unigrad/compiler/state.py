@@ -20,7 +20,7 @@ __all__ = ["CacheInfo", "State", "log", "state_of"]
 
 def log() -> Logger:
     """The logger that says what is traced and compiled, and why."""
-    import logging  # noqa: PLC0415  (imported by need)
+    import logging  # imported by need
 
     return logging.getLogger("unigrad")
 

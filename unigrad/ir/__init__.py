@@ -1,1 +1,1 @@
-"""The graph and its types: what every other room reads and writes, knowing no framework and no op."""
+"""The graph and its types: what all other rooms read and write, knowing no framework and no op."""

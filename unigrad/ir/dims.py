@@ -16,7 +16,7 @@ import re
 import sys
 import unicodedata
 from numbers import Integral
-from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self, TypeAlias, final
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self, TypeAlias, cast, final
 
 from unigrad.errors import ShapeError, TracingError, UnigradError, listed
 
@@ -326,9 +326,7 @@ def symbol(name: str) -> Dim:
     if not name.isidentifier() or keyword.iskeyword(name):
         reason = f'a symbolic size is named by a Python identifier such as "n", not {name[:40]!r}'
         raise DimSyntaxError(reason, 1)
-    size = _intern({(name,): 1})
-    assert isinstance(size, Dim)
-    return size
+    return cast("Dim", _intern({(name,): 1}))
 
 
 def exact_quotient(a: Size, b: Size) -> Size | None:

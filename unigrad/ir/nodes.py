@@ -194,7 +194,8 @@ class Scope:
     """
 
     __slots__ = (
-        "_alive", "_table", "bodies", "graphs", "hidden", "masking", "open", "origin", "parent", "supports",
+        "_alive", "_table", "bodies", "graphs", "hidden", "masking", "open", "origin", "parent",
+        "supports",
     )  # fmt: skip
 
     def __init__(self, parent: Scope | None = None) -> None:
@@ -337,7 +338,8 @@ def name_after(node: Node, served: Node, role: str) -> None:
 
 def caller_origin() -> tuple[Origin, ...]:
     """The user's own place: the first frame outside the library."""
-    frame = sys._getframe(1)  # noqa: SLF001  (the public ways cost ten times as much)
+    # The public ways to a frame cost ten times as much.
+    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         frame = frame.f_back
     return () if frame is None else ((frame.f_code, frame.f_lasti, ""),)
@@ -357,7 +359,9 @@ class Graph:
         name: what to call it in emitted code and messages.
     """
 
-    __slots__ = ("__weakref__", "_nodes", "input_names", "inputs", "memo", "name", "output_names", "outputs")
+    __slots__ = (
+        "__weakref__", "_nodes", "input_names", "inputs", "memo", "name", "output_names", "outputs",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -404,8 +408,10 @@ class Graph:
         return f"<Graph {self.name or 'anonymous'}({inputs}) -> ({outputs}), {len(self)} nodes>"
 
 
-def reachable(outputs: Iterable[Node], stop: set[Node] | frozenset[Node] = frozenset()) -> list[Node]:
-    """Every node that ``outputs`` need, operands first; what is in ``stop`` is not walked through."""
+def reachable(
+    outputs: Iterable[Node], stop: set[Node] | frozenset[Node] = frozenset()
+) -> list[Node]:
+    """Every node that ``outputs`` need, operands first; what is in ``stop`` is not walked into."""
     seen: set[Node] = set()
     stack = list(outputs)
     while stack:
@@ -480,9 +486,7 @@ def close(
     captures = sorted(outer_nodes, key=_index_of)
     place = inner.bodies
     sources = (*inputs, *captures)
-    arguments = [
-        _canonical_input(place, position, tensor(node), node) for position, node in enumerate(sources)
-    ]
+    arguments = [_canonical_input(place, position, node) for position, node in enumerate(sources)]
     env: dict[Node, Node] = dict(zip(sources, arguments, strict=True))
     before = place.origin
     try:
@@ -501,10 +505,10 @@ def close(
     return graph, tuple(captures)
 
 
-def _canonical_input(place: Scope, position: int, type_: TensorType, source: Node) -> Node:
+def _canonical_input(place: Scope, position: int, source: Node) -> Node:
     """The one input at that position, of that type and name, of every closed graph of a trace."""
     name = source.params[0] if source.op is INPUT else ""
-    return place.canonical_input(position, type_, name, source.origins)
+    return place.canonical_input(position, tensor(source), name, source.origins)
 
 
 def verify(graph: Graph) -> None:
@@ -522,18 +526,22 @@ def verify(graph: Graph) -> None:
             if operand not in known:
                 raise VerificationError(f"{node!r} reads {operand!r}, which comes after it")
         known.add(node)
-        if node.op is INPUT:
-            if node not in inputs:
-                raise VerificationError(f"{node!r} is an input of another graph")
-        elif node.op is CONSTANT:
-            array = node.params[0]
-            if array.shape != node.shape or node.dtype != array.dtype:
-                raise VerificationError(f"{node!r} holds a {array.dtype}{list(array.shape)}")
-        else:
-            for body in graph_parameters(node):
-                verify(body)
-            inferred = node.op.infer(node.operands, node.params)
-            if inferred != node.type:
-                raise VerificationError(f"{node!r} has type {node.type}, its op infers {inferred}")
+        if node.op is not INPUT:
+            _verify_type(node)
+        elif node not in inputs:
+            raise VerificationError(f"{node!r} is an input of another graph")
     for output in graph.outputs:
         tensor(output)
+
+
+def _verify_type(node: Node) -> None:
+    if node.op is CONSTANT:
+        array = node.params[0]
+        if array.shape != node.shape or node.dtype != array.dtype:
+            raise VerificationError(f"{node!r} holds a {array.dtype}{list(array.shape)}")
+        return
+    for body in graph_parameters(node):
+        verify(body)
+    inferred = node.op.infer(node.operands, node.params)
+    if inferred != node.type:
+        raise VerificationError(f"{node!r} has type {node.type}, its op infers {inferred}")

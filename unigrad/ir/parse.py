@@ -285,7 +285,7 @@ class _Reader:
             raise line.error(f"{op.name}: expected its parameters by name: {listed(names)}")
         return tuple(bare)
 
-    def value(self, line: Line, depth: int = 0) -> Any:  # noqa: PLR0911  (one for each kind)
+    def value(self, line: Line, depth: int = 0) -> Any:
         """One parameter."""
         kind, word, column = line.words[line.at]
         if kind == "number":

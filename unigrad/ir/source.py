@@ -52,7 +52,7 @@ def caller_location() -> Location | None:
 @lru_cache(maxsize=1024)
 def _stores(code: CodeType) -> dict[int, str]:
     """For each instruction whose result goes straight into a variable: the variable's name."""
-    import dis  # noqa: PLC0415  (imported by need)
+    import dis  # imported by need
 
     names: dict[int, str] = {}
     previous: dis.Instruction | None = None

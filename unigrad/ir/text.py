@@ -190,7 +190,7 @@ class _Writer:
             self.types[node.type] = text
         return text
 
-    def value(self, value: Any, node: Node, depth: int = 0) -> str:  # noqa: PLR0911  (one a kind)
+    def value(self, value: Any, node: Node, depth: int = 0) -> str:
         """One parameter."""
         if value is None or isinstance(value, bool):
             return str(value)

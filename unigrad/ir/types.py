@@ -8,7 +8,7 @@ Python number is *weak*: it takes the dtype of the array that it meets.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard, cast, final
 
 import numpy as np
 
@@ -28,11 +28,15 @@ __all__ = [
     "broadcast_shapes",
     "byte_count",
     "dtype_named",
+    "is_numpy",
     "promote",
     "promote_dtypes",
 ]
 
 Shape: TypeAlias = tuple[Size, ...]
+
+NumPyArray: TypeAlias = "np.ndarray[Any, np.dtype[Any]] | np.generic[Any]"
+"""What NumPy computes with: its arrays and its scalars."""
 
 _KIND_RANK: Final = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
 
@@ -67,7 +71,7 @@ class DType:
         """The NumPy dtype; ``bfloat16`` is the one of ``ml_dtypes``."""
         if self._numpy is None:
             if self.name == "bfloat16":
-                import ml_dtypes  # noqa: PLC0415  (only bfloat16 needs it)
+                import ml_dtypes  # only bfloat16 needs it
 
                 self._numpy = np.dtype(ml_dtypes.bfloat16)
             else:
@@ -151,7 +155,18 @@ def _name_of(spelling: object) -> str | None:
     return getattr(inner, "name", None)
 
 
-_PYTHON_NAMES: Final = {"float": "float64", "int": "int64", "bool_": "bool", "complex": "complex128"}
+def _by_numpy(spelling: object) -> DType | None:
+    return _BY_NUMPY.get(cast("Any", spelling)) if isinstance(spelling, np.dtype) else None
+
+
+def is_numpy(value: object) -> TypeGuard[NumPyArray]:
+    """Whether ``value`` is an array or a scalar of NumPy."""
+    return isinstance(value, (np.ndarray, np.generic))
+
+
+_PYTHON_NAMES: Final = {
+    "float": "float64", "int": "int64", "bool_": "bool", "complex": "complex128",
+}  # fmt: skip
 
 
 def as_dtype(spelling: object) -> DType:
@@ -162,16 +177,16 @@ def as_dtype(spelling: object) -> DType:
     """
     if isinstance(spelling, DType):
         return spelling
-    if isinstance(spelling, np.dtype):
-        found = _BY_NUMPY.get(spelling)  # pyright: ignore[reportUnknownArgumentType]
-        if found is not None:
-            return found
+    found = _by_numpy(spelling)
+    if found is not None:
+        return found
     name = _name_of(spelling)
     if name is None:
         raise DTypeError(f"{spelling!r} is not a dtype; the dtypes are {', '.join(DTYPES)}")
     return dtype_named(_PYTHON_NAMES.get(name, name))
 
 
+@final
 class TensorType:
     """The dtype and shape of one array; interned, so equal types are the same object.
 
@@ -189,6 +204,7 @@ class TensorType:
     ndim: int
 
     def __new__(cls, dtype: DType, shape: Shape = (), *, weak: bool = False) -> TensorType:
+        """The one object for this dtype, shape and weakness."""
         key = (dtype.name, shape, weak)
         known = _TYPES.get(key)
         if known is not None:
@@ -225,7 +241,7 @@ class TensorType:
 
     @classmethod
     def parse(cls, text: str) -> TensorType:
-        """Read ``"float64[n, 3]"``, ``"float32[]"``, ``"int64"`` or, for a Python number, ``"~float64"``.
+        """Read ``"float64[n, 3]"``, ``"float32[]"``, ``"int64"``; of a number, ``"~float64"``.
 
         Raises:
             DTypeError: if the dtype is unknown or the text is no type at all.
@@ -310,7 +326,7 @@ def broadcast_shapes(shapes: Iterable[Shape]) -> Shape:
         offset = len(result) - len(shape)
         for position, size in enumerate(shape, offset):
             have = result[position]
-            if have is size or have == size or size == 1:
+            if have is size or size in (have, 1):
                 continue
             if have == 1:
                 result[position] = size

@@ -53,8 +53,10 @@ def _infer_jvp(
 
 
 def _vjp(operands: Sequence[Any], graph: Graph, wrt: Any, seeds: Any) -> Any:
-    """Outputs of ``graph`` and the cotangents of its inputs ``wrt``, from those of outputs ``seeds``."""
-    raise VerificationError(f"a vjp has no reference of its own ({operands}, {graph}, {wrt}, {seeds})")
+    """Outputs of ``graph`` and cotangents of inputs ``wrt``, from those of outputs ``seeds``."""
+    raise VerificationError(
+        f"a vjp has no reference of its own ({operands}, {graph}, {wrt}, {seeds})"
+    )
 
 
 def _jvp(operands: Sequence[Any], graph: Graph, wrt: Any) -> Any:
@@ -72,9 +74,14 @@ jvp_of: Op[...] = Op(
 )  # fmt: skip
 
 
-@operation(
-    lambda operands, position: operands[0].type[position], prepare=_prepare, public=False
-)
+def _infer_get(operands: tuple[Node, ...], position: int) -> TensorType:
+    types = operands[0].type
+    if not isinstance(types, tuple):
+        raise VerificationError(f"{operands[0]!r} has one result, not several")
+    return types[position]
+
+
+@operation(_infer_get, prepare=_prepare, public=False)
 def get(several: Array, position: int) -> Any:
     """One result of a node that has several."""
     return several[position]

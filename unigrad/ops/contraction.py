@@ -1,8 +1,8 @@
-"""Sums of products: ``matmul``, ``tensordot``, ``einsum`` (path by opt_einsum), and transposition."""
+"""Sums of products: ``matmul``, ``tensordot``, ``einsum`` (path by opt_einsum), transposition."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -10,8 +10,16 @@ from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import Node, tensor
 from unigrad.ir.types import TensorType, broadcast_shapes
-from unigrad.ops.families import normalise_axis, operation
-from unigrad.ops.shape import broadcast_to, expand_dims, iota, permute_dims, unbroadcast
+from unigrad.ops.elementwise import equal, logical_and, where
+from unigrad.ops.families import as_tuple, is_int, normalise_axis, operation
+from unigrad.ops.shape import (
+    broadcast_to,
+    expand_dims,
+    iota,
+    permute_dims,
+    squeeze,
+    unbroadcast,
+)  # fmt: skip
 from unigrad.ops.spec import Array, composite
 
 if TYPE_CHECKING:
@@ -26,7 +34,9 @@ def _infer_matmul(operands: tuple[Node, ...]) -> TensorType:
         raise ShapeError("takes vectors and matrices, not scalars; use *")
     inner_x, inner_y = x.shape[-1], y.shape[-2] if y.ndim > 1 else y.shape[0]
     if inner_x != inner_y:
-        raise ShapeError(f"shapes {x.shape} and {y.shape} do not fit: {inner_x} and {inner_y} differ")
+        raise ShapeError(
+            f"shapes {x.shape} and {y.shape} do not fit: {inner_x} and {inner_y} differ"
+        )
     shape = broadcast_shapes((x.shape[:-2], y.shape[:-2]))
     rows = x.shape[-2:-1] if x.ndim > 1 else ()
     columns = y.shape[-1:] if y.ndim > 1 else ()
@@ -59,8 +69,6 @@ def _from_vector(matrix: Any, g: Node, vector: Node) -> Any:
     if g.ndim == 1:
         return matmul(matrix, g)
     product_ = matmul(matrix, expand_dims(g, axis=-1))
-    from unigrad.ops.shape import squeeze
-
     return unbroadcast(squeeze(product_, axis=-1), vector.shape)
 
 
@@ -77,25 +85,22 @@ def matrix_transpose(x: Array, /) -> Any:
 
 def _normalise_tensordot(operands: tuple[Node, ...], axes: Any) -> tuple[Any, ...]:
     x, y = operands
-    if isinstance(axes, int) and not isinstance(axes, bool):
+    if is_int(axes):
         if not 0 <= axes <= min(x.ndim, y.ndim):
             raise ShapeError(f"axes={axes} sums over more axes than there are")
-        return (tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))),
-    if not isinstance(axes, tuple) or len(axes) != 2:  # noqa: PLR2004
+        return ((tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))),)
+    pair = as_tuple(axes)
+    if len(pair) != 2:  # noqa: PLR2004
         raise ArgumentError(f"axes is an int or a pair of sequences, got {axes!r}")
-    left, right = (one if isinstance(one, tuple) else (one,) for one in axes)
-    return (
-        (
-            tuple(normalise_axis(axis, x.ndim) for axis in left),
-            tuple(normalise_axis(axis, y.ndim) for axis in right),
-        ),
-    )
+    left = tuple(normalise_axis(axis, x.ndim) for axis in as_tuple(pair[0]))
+    right = tuple(normalise_axis(axis, y.ndim) for axis in as_tuple(pair[1]))
+    return ((left, right),)
 
 
 def _infer_tensordot(operands: tuple[Node, ...], axes: Any) -> TensorType:
     x, y = (tensor(operand) for operand in operands)
     left, right = axes
-    if len(left) != len(right) or any(x.shape[i] != y.shape[j] for i, j in zip(left, right, strict=True)):
+    if [x.shape[axis] for axis in left] != [y.shape[axis] for axis in right]:
         raise ShapeError(f"axes {left} of {x.shape} and {right} of {y.shape} do not fit")
     kept = [size for axis, size in enumerate(x.shape) if axis not in left]
     kept += [size for axis, size in enumerate(y.shape) if axis not in right]
@@ -104,7 +109,7 @@ def _infer_tensordot(operands: tuple[Node, ...], axes: Any) -> TensorType:
 
 @operation(_infer_tensordot, kinds="numeric", normalise=_normalise_tensordot)
 def tensordot(x: Array, y: Array, /, *, axes: Any = 2) -> Any:
-    """Sum of products over pairs of axes: an int (the last of ``x``, the first of ``y``) or pairs."""
+    """Sum of products over axes: an int (the last of ``x``, the first of ``y``) or pairs."""
     return np.tensordot(x, y, axes=axes)
 
 
@@ -172,7 +177,8 @@ def contracted(nodes: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
     if plain and len(nodes) == 1:
         (x,), (labels,) = nodes, inputs
         if set(labels) == set(output):
-            return x if labels == output else permute_dims(x, tuple(labels.index(c) for c in output))
+            order = tuple(labels.index(label) for label in output)
+            return x if labels == output else permute_dims(x, order)
     if plain and len(nodes) == 2:  # noqa: PLR2004
         (x, y), (left, right) = nodes, inputs
         shared = [label for label in left if label in right]
@@ -198,7 +204,7 @@ def _as_matmul(
 def _einsum_cotangent(
     g: Node, output: str, others: list[tuple[str, Node]], labels: str, array: Node
 ) -> Any:
-    """The cotangent of the operand with ``labels``: repeated ones on the diagonal, missing ones spread."""
+    """The cotangent of the operand ``labels``: repeated ones on a diagonal, missing ones spread."""
     unique = "".join(dict.fromkeys(labels))
     known = set(output).union(*(set(other) for other, _ in others))
     present = "".join(label for label in unique if label in known)
@@ -215,8 +221,6 @@ def _einsum_cotangent(
 
 def _on_diagonals(result: Any, unique: str, labels: str, sizes: dict[str, Any]) -> Any:
     """Zeros but where equal labels have equal indices."""
-    from unigrad.ops.elementwise import equal, logical_and, where
-
     shape = tuple(sizes[label] for label in labels)
     first = tuple(labels.index(label) for label in unique)
     order = sorted(range(len(unique)), key=lambda i: first[i])
@@ -237,7 +241,9 @@ def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     left, arrow, output = text.partition("->")
     inputs = left.split(",")
     if len(inputs) != len(ndims):
-        raise ArgumentError(f"einsum: {subscripts!r} names {len(inputs)} operands, got {len(ndims)}")
+        raise ArgumentError(
+            f"einsum: {subscripts!r} names {len(inputs)} operands, got {len(ndims)}"
+        )
     if not all(c.isalpha() or c in ",.->" for c in text):
         raise ArgumentError(f"einsum: {subscripts!r} is not of the form 'ij,jk->ik'")
     free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text]
@@ -262,10 +268,10 @@ def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
             c for c in sorted(set(joined)) if joined.count(c) == 1 and c not in batch
         )
     if len(set(output)) != len(output) or not set(output) <= set("".join(inputs)):
-        raise ArgumentError(f"einsum: the output {output!r} does not follow from {','.join(inputs)!r}")
+        raise ArgumentError(
+            f"einsum: the output {output!r} does not follow from {','.join(inputs)!r}"
+        )
     return inputs, output
-
-
 
 
 @composite
@@ -274,27 +280,24 @@ def einsum_of(arrays: Sequence[Array], subscripts: str) -> Any:
     inputs, output = _explicit(subscripts, [array.ndim for array in arrays])
     nodes = list(arrays)
     if len(nodes) > 2:  # noqa: PLR2004
-        import opt_einsum
+        import opt_einsum  # only a product of three or more has a path
 
         # A named dimension counts as 64 elements: the path only weighs costs.
         shapes = [tuple(64 if isinstance(s, Dim) else s for s in node.shape) for node in nodes]
-        path, _ = opt_einsum.contract_path(
-            f"{','.join(inputs)}->{output}", *shapes, shapes=True
-        )
-        for pair in path[:-1]:
+        terms = f"{','.join(inputs)}->{output}"
+        path, _ = opt_einsum.contract_path(terms, *shapes, shapes=True)
+        for pair in cast("list[tuple[int, ...]]", path)[:-1]:
             chosen = sorted(pair, reverse=True)
             taken = [(inputs.pop(i), nodes.pop(i)) for i in chosen]
             needed = set(output).union(*(set(labels) for labels in inputs))
-            labels = "".join(
-                dict.fromkeys(c for names, _ in taken for c in names if c in needed)
-            )
+            labels = "".join(dict.fromkeys(c for names, _ in taken for c in names if c in needed))
             nodes.append(contracted([n for _, n in taken], [names for names, _ in taken], labels))
             inputs.append(labels)
     return contracted(nodes, inputs, output)
 
 
 def einsum(subscripts: str, /, *operands: Array) -> Array:
-    """Sum of products in Einstein's notation, ``'ij,jk->ik'``; ellipses and repeated labels allowed.
+    """Sum of products in Einstein's notation, ``'ij,jk->ik'``, with ellipses and repeated labels.
 
     Three or more operands are contracted pairwise, along the path that opt_einsum finds.
 
@@ -310,5 +313,3 @@ def einsum(subscripts: str, /, *operands: Array) -> Array:
     if not isinstance(subscripts, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"einsum: subscripts are a string, got {type(subscripts).__name__}")
     return einsum_of(operands, subscripts)
-
-

@@ -18,6 +18,8 @@ from unigrad.ops.elementwise import logical_and, logical_not, logical_or, where
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from unigrad.ops.spec import Op
+
 __all__ = ["accumulate", "scale", "support"]
 
 
@@ -94,7 +96,8 @@ def accumulate(a: Any, b: Any) -> Any:
     if a.op is where and b.op is where and a.operands[0] is b.operands[0]:
         condition, a_then, a_otherwise = a.operands
         _, b_then, b_otherwise = b.operands
-        if (_is_zero(a_otherwise) and _is_zero(b_otherwise)) or (_is_zero(a_then) and _is_zero(b_then)):
+        inside = _is_zero(a_otherwise) and _is_zero(b_otherwise)
+        if inside or (_is_zero(a_then) and _is_zero(b_then)):
             return where(condition, _plus(a_then, b_then), _plus(a_otherwise, b_otherwise))
         if _is_zero(a_otherwise) and _is_zero(b_then):
             return where(condition, a_then, b_otherwise)
@@ -112,36 +115,42 @@ def _plus(a: Any, b: Any) -> Any:
 # -- the support of a cotangent --------------------------------------------------------------------
 
 
-def _through(op: Callable[..., Any]) -> Callable[[Node, Node], Node]:
+def _stay(node: Node, mask: Node) -> Node:
+    """The mask of what is computed entry by entry."""
+    del node
+    return mask
+
+
+def _move(op: Op[...]) -> Callable[[Node, Node], Node]:
     """The mask of a moved array is the moved mask."""
 
     def move(node: Node, mask: Node) -> Node:
-        whole = shape.broadcast_to(mask, tensor(node.operands[0]).shape)
-        return op(whole, *node.params)
+        whole = shape.broadcast_to(mask, node.operands[0].shape)
+        return op(whole, **op.keywords(node.params))
 
     return move
 
 
 def _through_sum(node: Node, mask: Node) -> Node:
     axis, keepdims = node.params
-    whole = shape.broadcast_to(mask, tensor(node.operands[0]).shape)
+    whole = shape.broadcast_to(mask, node.operands[0].shape)
     return reduction.any_(whole, axis=axis, keepdims=keepdims)
 
 
 _MOVES: dict[Any, Callable[[Node, Node], Node]] = {
-    elementwise.negative: lambda node, mask: mask,
-    elementwise.astype: lambda node, mask: mask,
-    elementwise.barrier: lambda node, mask: mask,
-    elementwise.multiply: lambda node, mask: mask,
-    elementwise.divide: lambda node, mask: mask,
-    shape.broadcast_to: lambda node, mask: mask,
-    shape.reshape: _through(lambda mask, new: shape.reshape(mask, new)),
-    shape.permute_dims: _through(lambda mask, axes: shape.permute_dims(mask, axes)),
-    shape.expand_dims: _through(lambda mask, axis: shape.expand_dims(mask, axis=axis)),
-    shape.squeeze: _through(lambda mask, axis: shape.squeeze(mask, axis=axis)),
-    shape.flip: _through(lambda mask, axis: shape.flip(mask, axis=axis)),
-    shape.getitem: _through(lambda mask, key: shape.getitem(mask, key)),
-    shape.place_at: _through(lambda mask, key, new: shape.place_at(mask, key, new)),
+    elementwise.negative: _stay,
+    elementwise.astype: _stay,
+    elementwise.barrier: _stay,
+    elementwise.multiply: _stay,
+    elementwise.divide: _stay,
+    shape.broadcast_to: _stay,
+    shape.reshape: _move(shape.reshape),
+    shape.permute_dims: _move(shape.permute_dims),
+    shape.expand_dims: _move(shape.expand_dims),
+    shape.squeeze: _move(shape.squeeze),
+    shape.flip: _move(shape.flip),
+    shape.getitem: _move(shape.getitem),
+    shape.place_at: _move(shape.place_at),
     reduction.sum_: _through_sum,
 }
 
@@ -191,7 +200,9 @@ def _carriers(node: Node) -> tuple[Node, ...]:
     if op is elementwise.multiply:
         # Which factor is the cotangent is known only where the other one is a number.
         x, y = node.operands
-        return (x,) if constant_number(y) is not None else (y,) if constant_number(x) is not None else ()
+        if constant_number(y) is not None:
+            return (x,)
+        return (y,) if constant_number(x) is not None else ()
     return node.operands[:1] if op in _MOVES else ()
 
 

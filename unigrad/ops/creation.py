@@ -29,6 +29,11 @@ def _filled(shape: Any, value: Any, dtype: DType) -> Node:
     return broadcast_to(node, sizes) if sizes else node
 
 
+def _constant(values: Any, dtype: DType) -> Node:
+    place = cast("Scope", current_scope())
+    return place.constant(np.asarray(values, dtype.numpy), dtype)
+
+
 def _dtype_or_default(dtype: Any) -> DType:
     return default_float() if dtype is None else as_dtype(dtype)
 
@@ -63,7 +68,8 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None) -> Any:
     """An array of one number, of the number's own kind if no dtype is given."""
     if not isinstance(fill_value, (bool, int, float)):
         raise ArgumentError(f"full: fill_value is a Python number, got {type(fill_value).__name__}")
-    return _filled(shape, fill_value, _number_dtype(fill_value) if dtype is None else as_dtype(dtype))
+    wanted = _number_dtype(fill_value) if dtype is None else as_dtype(dtype)
+    return _filled(shape, fill_value, wanted)
 
 
 @composite
@@ -97,18 +103,15 @@ def arange(start: Any, stop: Any = None, step: Any = 1, *, dtype: Any = None) ->
             raise ArgumentError("arange: up to a named dimension it counts from 0 in steps of 1")
         counted = iota((stop,), 0, "int64")
         return counted if dtype is None else astype(counted, as_dtype(dtype))
-    kind = DTYPES["int64"] if all(isinstance(v, int) for v in (start, stop, step)) else default_float()
-    wanted = kind if dtype is None else as_dtype(dtype)
-    place = cast("Scope", current_scope())
-    return place.constant(np.arange(start, stop, step).astype(wanted.numpy), wanted)
+    integers = all(isinstance(value, int) for value in (start, stop, step))
+    kind = DTYPES["int64"] if integers else default_float()
+    return _constant(np.arange(start, stop, step), kind if dtype is None else as_dtype(dtype))
 
 
 @composite
 def linspace(start: Any, stop: Any, num: int, *, dtype: Any = None, endpoint: bool = True) -> Any:
     """``num`` numbers from ``start`` to ``stop``, evenly spaced."""
-    wanted = _dtype_or_default(dtype)
-    place = cast("Scope", current_scope())
-    return place.constant(np.linspace(start, stop, num, endpoint=endpoint).astype(wanted.numpy), wanted)
+    return _constant(np.linspace(start, stop, num, endpoint=endpoint), _dtype_or_default(dtype))
 
 
 @composite
@@ -117,5 +120,3 @@ def eye(n_rows: Any, n_cols: Any = None, *, k: int = 0, dtype: Any = None) -> An
     shape = as_shape((n_rows, n_rows if n_cols is None else n_cols))
     on = equal(iota(shape, 0, "int64"), iota(shape, 1, "int64") - k)
     return astype(on, _dtype_or_default(dtype))
-
-

@@ -37,7 +37,6 @@ def passed_on(out: Any, x: Any) -> Any:
     return 1
 
 
-
 # -- arithmetic ------------------------------------------------------------------------------------
 
 add = binary(
@@ -497,5 +496,3 @@ relu = unary(
     doc="``x`` where positive, else 0; the derivative at 0 is 0.", kinds="real",
     samples=[Sample((0.0,), gradient=(0.0,), note="kink")],
 )  # fmt: skip
-
-

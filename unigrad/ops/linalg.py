@@ -8,7 +8,8 @@ Cholesky decomposition" (2016).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.nodes import Node, tensor
 from unigrad.ir.types import Shape, TensorType, broadcast_shapes
 from unigrad.ops.contraction import matmul, matrix_transpose
-from unigrad.ops.elementwise import greater_equal, where
+from unigrad.ops.elementwise import equal, greater_equal, where
 from unigrad.ops.families import operation
+from unigrad.ops.reduction import sum_
 from unigrad.ops.shape import expand_dims, iota, reshape, squeeze, unbroadcast
 from unigrad.ops.spec import Array, Op, check_kind, composite, promoted
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
     from unigrad.ir.nodes import Scope
 
-__all__ = ["cholesky", "diagonal_mask", "outer", "solve", "solve_triangular", "tril", "triu", "vecdot"]
+__all__ = [
+    "cholesky", "diagonal_mask", "outer", "solve", "solve_triangular", "tril", "triu", "vecdot",
+]  # fmt: skip
 
 
 def _infer_square(operands: tuple[Node, ...], *params: Any) -> TensorType:
@@ -63,8 +67,6 @@ def triu(x: Array, /, *, k: int = 0) -> Any:
 
 def diagonal_mask(shape: Shape) -> Any:
     """Booleans of the last two axes of ``shape``: true on the diagonal."""
-    from unigrad.ops.elementwise import equal
-
     return equal(iota(shape[-2:], 0, "int64"), iota(shape[-2:], 1, "int64"))
 
 
@@ -127,7 +129,7 @@ def solve_matrix(a: Array, b: Array, /) -> Any:
     """``x`` with ``a @ x = b`` for matrices ``b``; NaN where ``a`` is singular."""
     a, b = np.asarray(a), np.asarray(b)
     try:
-        return np.linalg.solve(a, b)
+        return cast("Any", np.linalg.solve(a, b))
     except np.linalg.LinAlgError:
         return _solve_each(a, b)
 
@@ -174,8 +176,7 @@ def solve(a: Array, b: Array, /) -> Any:
 
 
 def _reference_triangular(a: Any, b: Any, *, lower: bool, transpose: bool, unit: bool) -> Any:
-    from scipy import linalg
-
+    linalg = importlib.import_module("scipy.linalg")  # when it is first needed
     a, b = np.asarray(a), np.asarray(b)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a = np.broadcast_to(a, (*batch, *a.shape[-2:]))
@@ -262,6 +263,4 @@ def outer(x: Array, y: Array, /) -> Any:
 @composite
 def vecdot(x: Array, y: Array, /, *, axis: int = -1) -> Any:
     """Sum of products along one axis."""
-    from unigrad.ops.reduction import sum_
-
     return sum_(x * y, axis=axis)

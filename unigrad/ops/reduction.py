@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unigrad.ir.dims import product
-from unigrad.ir.nodes import Node, tensor
 from unigrad.ops.elementwise import (
     astype,
     equal,
     exp,
+    isfinite,
+    log,
     multiply,
     sqrt,
     square,
+    stop_gradient,
     where,
-)
-from unigrad.ops.families import axes_kept, reduction
+)  # fmt: skip
+from unigrad.ops.families import as_tuple, axes_kept, reduction, scipy_special
 from unigrad.ops.shape import (
     broadcast_to,
     concat,
@@ -27,14 +29,15 @@ from unigrad.ops.shape import (
     iota,
     reshape,
     squeeze,
-)
-from unigrad.ops.spec import Array, Axes
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from unigrad.ir.dims import Size
+    from unigrad.ir.nodes import Node
+    from unigrad.ops.spec import Array, Axes
 
 __all__ = [
-    "all_", "any_", "argmax", "argmin", "logsumexp", "max_", "mean", "min_", "prod", "std", "sum_", "var",
+    "all_", "any_", "argmax", "argmin", "logsumexp", "max_", "mean", "min_", "prod", "std", "sum_",
+    "var",
 ]  # fmt: skip
 
 
@@ -50,14 +53,14 @@ def spread(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Nod
 
 def count(x: Node, axis: tuple[int, ...]) -> Any:
     """How many elements each result was made from: a number, or a node for named dimensions."""
-    size: Size = product(x.shape[one] for one in axis)
+    size = product(x.shape[one] for one in axis)
     return float(size) if isinstance(size, int) else dim_value(size, x.dtype)
 
 
 @reduction(kinds="any", result="sum")
 def sum_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Sum over ``axis`` (all axes by default); small integers and booleans are summed in 64 bits."""
-    return np.sum(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    """Sum over ``axis`` (all axes by default), of small integers and booleans in 64 bits."""
+    return np.sum(x, axis=axis, keepdims=keepdims)
 
 
 @sum_.vjp
@@ -69,7 +72,7 @@ def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
 @reduction(kinds="floating")
 def mean(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Arithmetic mean over ``axis``; of integers, a float."""
-    return np.mean(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    return np.mean(x, axis=axis, keepdims=keepdims)
 
 
 @mean.vjp
@@ -86,7 +89,7 @@ def _(x: Node, *, axis: Any, keepdims: bool) -> Node:
 @reduction(kinds="any", result="sum")
 def prod(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Product over ``axis``; its derivative is the product of the other factors, exact at zeros."""
-    return np.prod(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    return np.prod(x, axis=axis, keepdims=keepdims)
 
 
 @prod.vjp
@@ -104,26 +107,26 @@ def _product_of_others(x: Node, axes: tuple[int, ...]) -> Any:
     """
     if not axes:
         return 1
-    if len(axes) > 1:
-        *outer, last = axes
-        inner = prod(x, axis=last, keepdims=True)
-        return _product_of_others(x, (last,)) * _product_of_others(inner, tuple(outer))
-    (axis,) = axes
+    *outer, axis = axes
+    if outer:
+        inner = prod(x, axis=axis, keepdims=True)
+        return _product_of_others(x, (axis,)) * _product_of_others(inner, tuple(outer))
     size = x.shape[axis]
     if not isinstance(size, int):
         # Not knowing how deep the tree would be: one row of factors for each element left out.
         shape = (*x.shape[: axis + 1], size, *x.shape[axis + 1 :])
         left_out = equal(iota(shape, axis, "int64"), iota(shape, axis + 1, "int64"))
         return prod(where(left_out, 1, expand_dims(x, axis=axis)), axis=axis + 1)
-    levels = [x]
-    while (size := tensor(levels[-1]).shape[axis]) > 1:  # pyright: ignore[reportOperatorIssue]
-        low, high, rest = _halves(levels[-1], axis, size)  # pyright: ignore[reportArgumentType]
+    levels, sizes = [x], [size]
+    while sizes[-1] > 1:
+        low, high, rest = _halves(levels[-1], axis, sizes[-1])
         product_ = multiply(low, high)
         levels.append(product_ if rest is None else concat([product_, rest], axis=axis))
+        sizes.append(sizes[-1] - sizes[-1] // 2)
     others: Any = None
-    for level in reversed(levels[:-1]):
-        half = level.shape[axis] // 2  # pyright: ignore
-        low, high, rest = _halves(level, axis, level.shape[axis])  # pyright: ignore
+    for level, length in zip(levels[-2::-1], sizes[-2::-1], strict=True):
+        half = length // 2
+        low, high, rest = _halves(level, axis, length)
         if others is None:
             parts = [high, low]
         else:
@@ -154,13 +157,13 @@ def _extremum_vjp(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> 
 @reduction(kinds="real", empty=False)
 def max_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Largest element over ``axis``; ties share the cotangent equally, NaN poisons it."""
-    return np.max(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    return np.max(x, axis=axis, keepdims=keepdims)
 
 
 @reduction(kinds="real", empty=False)
 def min_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Smallest element over ``axis``; ties share the cotangent equally, NaN poisons it."""
-    return np.min(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    return np.min(x, axis=axis, keepdims=keepdims)
 
 
 max_.vjp(_extremum_vjp)
@@ -178,7 +181,7 @@ def _freedom(x: Node, axis: tuple[int, ...], correction: float) -> Any:
 @reduction(kinds="real floating")
 def var(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
     """Variance over ``axis``: squared deviations over ``n - correction``."""
-    return np.var(x, axis=axis, keepdims=keepdims, ddof=correction)  # pyright: ignore
+    return np.var(x, axis=axis, keepdims=keepdims, ddof=correction)
 
 
 @var.vjp
@@ -197,7 +200,7 @@ def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
 @reduction(kinds="real floating")
 def std(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
     """Standard deviation over ``axis``; its gradient at 0 is 0."""
-    return np.std(x, axis=axis, keepdims=keepdims, ddof=correction)  # pyright: ignore
+    return np.std(x, axis=axis, keepdims=keepdims, ddof=correction)
 
 
 @std.vjp
@@ -219,10 +222,9 @@ def logsumexp(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
 
     Its derivative is the softmax, and the limit of it at infinities: equal ones share equally.
     """
-    from scipy import special
-
-    # SciPy gives a scalar an axis that it does not have.
-    return special.logsumexp(x, axis=axis, keepdims=keepdims) if np.ndim(x) else np.asarray(x)
+    if np.ndim(x) == 0:  # SciPy gives a scalar an axis that it does not have
+        return np.asarray(x)
+    return scipy_special("logsumexp")(x, axis=axis, keepdims=keepdims)
 
 
 @logsumexp.vjp
@@ -234,9 +236,7 @@ def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
 
 
 @logsumexp.lower
-def _(x: Node, *, axis: Any, keepdims: bool) -> Any:
-    from unigrad.ops.elementwise import isfinite, log, stop_gradient
-
+def _(x: Node, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if any(x.shape[one] == 0 for one in axis):
         return log(sum_(exp(x), axis=axis, keepdims=keepdims))  # of nothing: -inf
     peak = max_(x, axis=axis, keepdims=True)
@@ -248,30 +248,31 @@ def _(x: Node, *, axis: Any, keepdims: bool) -> Any:
 @reduction(kinds="any", result="bool")
 def any_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Whether an element is true (not zero) over ``axis``."""
-    return np.any(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    return np.any(x, axis=axis, keepdims=keepdims)
 
 
 @reduction(kinds="any", result="bool")
 def all_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Whether every element is true (not zero) over ``axis``."""
-    return np.all(x, axis=axis, keepdims=keepdims)  # pyright: ignore
+    return np.all(x, axis=axis, keepdims=keepdims)
 
 
 def _one_axis(axis: Any) -> int | None:
     """What NumPy calls one axis, which a normalised parameter says as a tuple, or all of them."""
-    return axis[0] if isinstance(axis, tuple) and len(axis) == 1 else None  # pyright: ignore
+    axes = as_tuple(axis)
+    return axes[0] if len(axes) == 1 else None
 
 
 @reduction(kinds="real", result="int64", empty=False, single=True)
 def argmax(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Index of the largest element over one axis (of all elements, by default); the first NaN."""
-    return np.argmax(x, axis=_one_axis(axis), keepdims=keepdims)  # pyright: ignore
+    return np.argmax(x, axis=_one_axis(axis), keepdims=keepdims)
 
 
 @reduction(kinds="real", result="int64", empty=False, single=True)
 def argmin(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Index of the smallest element over one axis (of all elements, by default); the first NaN."""
-    return np.argmin(x, axis=_one_axis(axis), keepdims=keepdims)  # pyright: ignore
+    return np.argmin(x, axis=_one_axis(axis), keepdims=keepdims)
 
 
 # Their results are counts and truths: constant for derivatives.

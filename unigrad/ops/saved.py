@@ -19,7 +19,7 @@ def to_text(graph: Graph) -> str:
         >>> ug.to_text(ug.from_text(ug.to_text(graph))) == ug.to_text(graph)
         True
     """
-    from unigrad.ir import text  # noqa: PLC0415  (imported by need)
+    from unigrad.ir import text  # imported by need
 
     return text.to_text(graph)
 
@@ -30,7 +30,7 @@ def from_text(text: str) -> Graph:
     Raises:
         GraphFormatError: with line and column, if the text is no graph.
     """
-    from unigrad.ir.text import from_text as read  # noqa: PLC0415
+    from unigrad.ir.text import from_text as read
 
     return read(text, OPS)
 

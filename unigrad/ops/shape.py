@@ -128,9 +128,7 @@ def unbroadcast(g: Node, shape: Shape) -> Node:
 
     extra = len(have) - len(shape)
     stretched = tuple(
-        extra + axis
-        for axis, size in enumerate(shape)
-        if size == 1 and have[extra + axis] != 1
+        extra + axis for axis, size in enumerate(shape) if size == 1 and have[extra + axis] != 1
     )
     g = sum_(g, axis=(*range(extra), *stretched))
     return g if g.shape == shape else reshape(g, shape)
@@ -272,9 +270,7 @@ def stack(arrays: Sequence[Array], /, *, axis: int = 0) -> Any:
 @stack.vjp
 def _(g: Node, out: Node, *arrays: Node, axis: int) -> tuple[Node, ...]:
     del out
-    return tuple(
-        getitem(g, (*(slice(None),) * axis, position)) for position in range(len(arrays))
-    )
+    return tuple(getitem(g, (*(slice(None),) * axis, position)) for position in range(len(arrays)))
 
 
 @composite
@@ -323,9 +319,7 @@ def _infer_dim_value(operands: tuple[Node, ...], size: Size, dtype: DType) -> Te
     return TensorType(dtype)
 
 
-def _normalise_dim_value(
-    operands: tuple[Node, ...], size: Size, dtype: Any
-) -> tuple[Any, ...]:
+def _normalise_dim_value(operands: tuple[Node, ...], size: Size, dtype: Any) -> tuple[Any, ...]:
     del operands
     return (size, as_dtype(dtype))
 
@@ -336,9 +330,7 @@ def dim_value(size: Any, dtype: Any) -> Any:
     return np.asarray(size, as_dtype(dtype).numpy)
 
 
-def _infer_iota(
-    operands: tuple[Node, ...], shape: Shape, axis: int, dtype: DType
-) -> TensorType:
+def _infer_iota(operands: tuple[Node, ...], shape: Shape, axis: int, dtype: DType) -> TensorType:
     del operands, axis
     return TensorType(dtype, shape)
 
@@ -361,7 +353,6 @@ def iota(shape: Any, axis: int, dtype: Any) -> Any:
 dim_value.constant = iota.constant = True
 
 # -- indexing --------------------------------------------------------------------------------------
-
 
 
 def _infer_getitem(operands: tuple[Node, ...], key: tuple[Any, ...]) -> TensorType:

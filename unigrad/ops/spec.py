@@ -17,7 +17,7 @@ from unigrad import config
 from unigrad.errors import ArgumentError, DTypeError, RuleError, ShapeError, listed, locate
 from unigrad.ir.nodes import CONSTANT, Node, Operators, Scope, current_scope, tensor
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, promote
+from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, is_numpy, promote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ P = ParamSpec("P")
 Array: TypeAlias = Any
 """An array of any framework, a traced value, a node, or a Python number."""
 
-Axes: TypeAlias = "int | Sequence[int] | None"
+Axes: TypeAlias = "int | tuple[int, ...] | None"
 
 
 class Zero:
@@ -159,6 +159,7 @@ class Op(Generic[P]):
     # -- calling -----------------------------------------------------------------------------------
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+        """Build, trace, make a pattern or run, as the arguments say."""
         for arg in args:
             interpret = INTERPRETERS.get(arg.__class__)
             if interpret is not None:
@@ -170,28 +171,16 @@ class Op(Generic[P]):
                     return interpret(self, args, kwargs)
         return _evaluate(self, args, kwargs)
 
-    def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], tuple[Any, ...]]:
+    def bind(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], tuple[Any, ...]]:
         """Split a call into operands and parameters, as the reference's signature says."""
-        count = len(self.operands)
-        if self.variadic:
-            if not args:
-                args = (kwargs.pop(self.operands[0], ()),)
-            operands = list(args[0])
-            rest = args[1:]
-            count = 1
-        elif len(args) == count and not kwargs and not self.params:
+        if len(args) == len(self.operands) and not (kwargs or self.params or self.variadic):
             return list(args), ()
-        else:
-            operands = list(args[:count])
-            rest = args[count:]
-            for name in self.operands[len(operands) :]:
-                if name not in kwargs:
-                    raise self._wrong_call(f"{name!r} is missing")
-                operands.append(kwargs[name])
-        if len(rest) > len(self.params):
-            raise self._wrong_call(f"{count + len(rest)} positional arguments were given")
-        params: list[Any] = list(rest)
-        for name in self.params[len(rest) :]:
+        operands, params = self._operands_of(args, kwargs)
+        if len(params) > len(self.params):
+            raise self._wrong_call(f"{len(args)} positional arguments were given")
+        for name in self.params[len(params) :]:
             if name in kwargs:
                 params.append(kwargs[name])
             elif name in self.defaults:
@@ -203,11 +192,25 @@ class Op(Generic[P]):
                 raise self._wrong_call(f"there is no argument {name!r}")
         return operands, tuple([_hashable(value) for value in params])
 
+    def _operands_of(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """The operands of a call, and the positional arguments after them."""
+        if self.variadic:
+            several, *rest = args or (kwargs.pop(self.operands[0], ()),)
+            return list(several), rest
+        count = len(self.operands)
+        operands = list(args[:count])
+        for name in self.operands[len(operands) :]:
+            if name not in kwargs:
+                raise self._wrong_call(f"{name!r} is missing")
+            operands.append(kwargs[name])
+        return operands, list(args[count:])
+
     def _wrong_call(self, what: str) -> ArgumentError:
-        words = [*self.operands, *(f"{n}={self.defaults[n]!r}" if n in self.defaults else n for n in self.params)]
-        return locate(
-            ArgumentError(f"{self.name}({', '.join(words)}): {what}"), caller_location()
-        )
+        params = (f"{n}={self.defaults[n]!r}" if n in self.defaults else n for n in self.params)
+        words = ", ".join((*self.operands, *params))
+        return locate(ArgumentError(f"{self.name}({words}): {what}"), caller_location())
 
     def prepare(self, place: Scope, operands: Sequence[Any]) -> tuple[Node, ...]:
         """Make nodes of the operands, of the dtypes that the op computes in."""
@@ -249,7 +252,7 @@ class Composite(Op[P]):
         self.params = tuple(params)
         self.defaults = defaults
         self.variadic = variadic
-        self.body = body
+        self.body: Callable[..., Any] = body
         self.public = True
         self._names = (*self.operands, *self.params)
         self.__doc__ = body.__doc__
@@ -260,8 +263,8 @@ class Composite(Op[P]):
         """Run the body on nodes."""
         nodes = [None if operand is None else as_node(place, operand) for operand in operands]
         if self.variadic:
-            return self.body(nodes, **self.keywords(params))  # pyright: ignore[reportCallIssue]
-        return self.body(*nodes, **self.keywords(params))  # pyright: ignore[reportCallIssue]
+            return self.body(nodes, **self.keywords(params))
+        return self.body(*nodes, **self.keywords(params))
 
 
 def composite(body: Callable[P, Any]) -> Composite[P]:
@@ -279,7 +282,7 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_hashable(item) for item in cast("list[Any]", value))
     if isinstance(value, np.integer):
-        return int(value)
+        return int(cast("int", value))
     return value
 
 
@@ -325,9 +328,10 @@ def apply(op: Op[...], place: Scope, operands: Sequence[Any], params: tuple[Any,
 
 def _describe(error: Exception, op: Op[...], operands: Sequence[Any]) -> None:
     """Add what was given to the message of a failed call."""
-    if len(error.args) == 1 and isinstance(error.args[0], str) and not error.args[0].startswith(op.name):
+    message = error.args[0] if len(error.args) == 1 else None
+    if isinstance(message, str) and not message.startswith(op.name):
         given = listed(describe(value) for value in operands)
-        error.args = (f"{op.name}: {error.args[0]} (given: {given})",)
+        error.args = (f"{op.name}: {message} (given: {given})",)
 
 
 def describe(value: Any) -> str:
@@ -375,7 +379,7 @@ def _scalar(place: Scope, value: Any, dtype: DType, *, weak: bool) -> Node:
 
 
 def _no_capture(place: Scope, value: Any) -> Node:
-    if isinstance(value, (np.ndarray, np.generic)):
+    if is_numpy(value):
         return place.constant(value, as_dtype(value.dtype))
     raise DTypeError(f"a {type(value).__name__} is not an array ({place})")
 
@@ -392,10 +396,12 @@ def set_capture(capture: Callable[[Scope, Any], Node]) -> None:
 def promoted(
     place: Scope, operands: Sequence[Any], *, floating: bool = False
 ) -> tuple[list[Node], DType]:
-    """Operands cast to their common dtype; Python numbers take it, integers become floats on demand."""
+    """Operands cast to their common dtype: Python numbers take it, and so do integers on demand."""
     first = operands[0]
-    if len(operands) == 1 and first.__class__ is Node and (not floating or first.type.dtype.is_floating):
-        return [first], first.type.dtype
+    if len(operands) == 1 and first.__class__ is Node:
+        dtype = first.dtype
+        if dtype.is_floating or not floating:
+            return [first], dtype
     nodes = [as_node(place, operand) for operand in operands]
     common, weak = tensor(nodes[0]), tensor(nodes[0]).weak
     for node in nodes[1:]:
@@ -410,9 +416,10 @@ def promoted(
 
 
 def cast_node(place: Scope, node: Node, dtype: DType, *, weak: bool = False) -> Node:
-    """``node`` in ``dtype``: a constant is made anew, anything else is cast by the op ``astype``."""
+    """``node`` in ``dtype``: a number is made anew, anything else is cast by the op ``astype``."""
     type_ = tensor(node)
-    if node.op is CONSTANT and type_.ndim == 0 and type_.weak and not (weak and type_.dtype is dtype):
+    number = node.op is CONSTANT and type_.ndim == 0 and type_.weak
+    if number and not (weak and type_.dtype is dtype):
         return _scalar(place, node.params[0].item(), dtype, weak=weak)
     if type_.dtype is dtype:
         return node
@@ -443,7 +450,9 @@ def check_kind(dtype: DType, kinds: str) -> None:
 # -- signatures and operators ----------------------------------------------------------------------
 
 
-def signature_of(reference: Callable[..., Any]) -> tuple[list[str], list[str], dict[str, Any], bool]:
+def signature_of(
+    reference: Callable[..., Any],
+) -> tuple[list[str], list[str], dict[str, Any], bool]:
     """Operand names, parameter names, defaults, and whether the operands come as one sequence.
 
     An argument annotated ``Array`` is an operand, ``Sequence[Array]`` all of them at once; every

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from unigrad.errors import ArgumentError
-from unigrad.ir.nodes import Node
 from unigrad.ops.elementwise import equal, exp, isnan, log, log1p, logical_and, logical_not, where
 from unigrad.ops.families import binary, is_int, like_first, operation, scipy_special, unary
-from unigrad.ops.spec import Array, check_kind, promoted
+from unigrad.ops.spec import check_kind, promoted
+
+if TYPE_CHECKING:
+    from unigrad.ir.nodes import Node
+    from unigrad.ops.spec import Array
 
 TWO_OVER_SQRT_PI: Final = 2 / math.sqrt(math.pi)
 
@@ -109,4 +112,3 @@ xlog1py = binary(
     ),
     doc="``x * log1p(y)``, and 0 where ``x`` is 0.", kinds="real floating",
 )  # fmt: skip
-

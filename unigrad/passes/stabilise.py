@@ -136,21 +136,28 @@ def one_minus_sigmoid(x: Array, out: Array) -> Array:
 
 
 @rule(exp(x) / sum_(exp(x), axis=axis, keepdims=keepdims))
-def softmax_written_out(x: Array, axis: Any, keepdims: Any) -> Array:
+def softmax_written_out(x: Array, axis: Any, keepdims: Any, out: Array) -> Array:
     """``exp`` overflows above 709 in float64; ``softmax`` does not.
 
     What holds an infinity is NaN as a whole: the convention of ``softmax``.
     """
-    return softmax(x, axis=axis) if keepdims or len(axis) == x.ndim else None
+    whole = keepdims or len(axis) == x.ndim
+    return softmax(x, axis=axis) if whole and _by_hand(out) else None
 
 
 @rule(x - logsumexp(x, axis=axis, keepdims=keepdims))
-def log_softmax_written_out(x: Array, axis: Any, keepdims: Any) -> Array:
+def log_softmax_written_out(x: Array, axis: Any, keepdims: Any, out: Array) -> Array:
     """``x - logsumexp(x)`` is ``log_softmax(x)``: one op, which shifts before it subtracts.
 
     What holds an infinity is NaN as a whole: the convention of ``log_softmax``.
     """
-    return log_softmax(x, axis=axis) if keepdims or len(axis) == x.ndim else None
+    whole = keepdims or len(axis) == x.ndim
+    return log_softmax(x, axis=axis) if whole and _by_hand(out) else None
+
+
+def _by_hand(out: Array) -> bool:
+    """Whether the user wrote it, and no derivative rule, which is right at infinities as it is."""
+    return any(role == "" for _, _, role in out.origins)
 
 
 STABILISE = (

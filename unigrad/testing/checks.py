@@ -89,7 +89,7 @@ def _is_number(leaf: Any) -> bool:
 
 
 def _expanded(graph: Any) -> Any:
-    from unigrad.transforms.expand import expand  # noqa: PLC0415
+    from unigrad.transforms.expand import expand
 
     return expand(graph)
 

@@ -7,20 +7,22 @@ says what to use instead.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
 from unigrad.errors import ArgumentError, TracingError, locate
 from unigrad.ir.dims import Dim
-from unigrad.ir.nodes import Node, Operators, Scope, current_scope, tensor
+from unigrad.ir.nodes import INPUT, Node, Operators, Scope, current_scope, tensor
 from unigrad.ir.source import caller_location, locations, variable_name
-from unigrad.ir.types import DType, Shape
 from unigrad.ops import contraction, elementwise, indexing, reduction, shape
+from unigrad.ops.families import as_tuple, is_int
 from unigrad.ops.spec import INTERPRETERS, Op, apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from unigrad.ir.types import DType, Shape
 
 __all__ = ["TracedArray", "node_of", "set_namespace", "wrap"]
 
@@ -76,7 +78,7 @@ class TracedArray(Operators):
         return contraction.matrix_transpose(self)
 
     def __repr__(self) -> str:
-        name = variable_name(self._node) or (self._node.params[0] if not self._node.operands and self._node.params and isinstance(self._node.params[0], str) else "")
+        name = _name_of(self._node)
         return f"<traced {name + ': ' if name else ''}{self._node.type}>"
 
     # -- methods that NumPy arrays have ------------------------------------------------------------
@@ -127,12 +129,11 @@ class TracedArray(Operators):
 
     def reshape(self, *sizes: Any) -> Any:
         """See ``unigrad.reshape``; sizes may be given one by one."""
-        new = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-        return shape.reshape(self, new)
+        return shape.reshape(self, as_tuple(sizes[0]) if len(sizes) == 1 else sizes)
 
     def transpose(self, *axes: Any) -> Any:
         """The axes in another order, reversed by default."""
-        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        order = as_tuple(axes[0]) if len(axes) == 1 else axes
         return shape.permute_dims(self, order or tuple(range(self.ndim))[::-1])
 
     def squeeze(self, axis: Any = None) -> Any:
@@ -166,17 +167,17 @@ class TracedArray(Operators):
         return self
 
     def __getitem__(self, key: Any) -> Any:
-        entries = key if isinstance(key, tuple) else (key,)
+        entries = cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
         arrays: list[Any] = [self]
         template: list[Any] = []
-        for entry in entries:  # pyright: ignore[reportUnknownVariableType]
+        for entry in entries:
             if isinstance(entry, (slice, type(None), type(Ellipsis), Dim)):
                 template.append(entry)
-            elif isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
+            elif is_int(entry):
                 template.append(int(entry))
             else:
-                entry = np.asarray(entry) if isinstance(entry, list) else entry  # noqa: PLW2901
-                arrays.append(entry)
+                listed = isinstance(entry, list)
+                arrays.append(np.asarray(cast("list[Any]", entry)) if listed else entry)
                 template.append(indexing.PLACE)
         return indexing.index(arrays, tuple(template))
 
@@ -188,10 +189,12 @@ class TracedArray(Operators):
             raise self._refuse("has no length: it is a scalar", "")
         size = self.shape[0]
         if isinstance(size, Dim):
-            raise self._refuse(f"has length {size}, known only when the function runs", "use x.shape[0]")
+            raise self._refuse(
+                f"has length {size}, known only when the function runs", "use x.shape[0]"
+            )
         return size
 
-    # -- comparison that Operators leaves to those who are no graph nodes ---------------------------
+    # -- comparison that Operators leaves to those who are no graph nodes --------------------------
 
     def __eq__(self, other: object) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return elementwise.equal(self, other)
@@ -208,12 +211,12 @@ class TracedArray(Operators):
         return _namespace()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from unigrad.trace.numpy_protocol import call_ufunc  # noqa: PLC0415  (only when NumPy asks)
+        from unigrad.trace.numpy_protocol import call_ufunc  # only when NumPy asks
 
         return call_ufunc(_namespace(), ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from unigrad.trace.numpy_protocol import call_function  # noqa: PLC0415
+        from unigrad.trace.numpy_protocol import call_function
 
         del types
         return call_function(_namespace(), function, args, kwargs)
@@ -240,31 +243,31 @@ class TracedArray(Operators):
             " named in static=",
         )
 
-    def _no_number(self) -> NoReturn:
-        raise self._refuse(
+    def _no_number(self) -> TracingError:
+        return self._refuse(
             "is no Python number while the function is traced",
             "keep it an array, or name the argument in static= if it is a setting",
         )
 
     def __float__(self) -> float:
-        self._no_number()
+        raise self._no_number()
 
     def __int__(self) -> int:
-        self._no_number()
+        raise self._no_number()
 
     def __index__(self) -> int:
-        self._no_number()
+        raise self._no_number()
 
     def __complex__(self) -> complex:
-        self._no_number()
+        raise self._no_number()
 
     def item(self) -> Any:
         """Refused: there is no value yet."""
-        self._no_number()
+        raise self._no_number()
 
     def tolist(self) -> Any:
         """Refused: there is no value yet."""
-        self._no_number()
+        raise self._no_number()
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         del args, kwargs
@@ -321,8 +324,13 @@ def node_of(value: TracedArray, place: Scope | None) -> Node:
     return node
 
 
+def _name_of(node: Node) -> str:
+    """What the user calls a value: its variable, or the argument that it is."""
+    return variable_name(node) or (node.params[0] if node.op is INPUT else "")
+
+
 def _misplaced(node: Node, place: Scope | None) -> TracingError:
-    name = variable_name(node) or (node.params[0] if node.params and isinstance(node.params[0], str) else "")
+    name = _name_of(node)
     label = f"the traced value {name + ' ' if name else ''}({node.type})"
     if place is not None and node.scope.open:
         error = TracingError(f"{label} belongs to another function that is being traced")

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unigrad.errors import DTypeError, TracingError, locate
-from unigrad.ir.nodes import Node, Scope
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import DTYPES, TensorType, as_dtype
+from unigrad.ir.types import DTYPES, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import set_capture
 from unigrad.trace.array import TracedArray, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from unigrad.ir.nodes import Node, Scope
+    from unigrad.ir.types import NumPyArray
 
 __all__ = ["NOT_NATIVE", "as_numpy", "capture", "refusal", "set_reader"]
 
@@ -45,18 +47,24 @@ def set_reader(reader: Callable[[Any], Any]) -> None:
     _read = reader
 
 
+def _is_masked(value: object) -> bool:
+    return isinstance(value, np.ma.MaskedArray)
+
+
 def refusal(value: Any) -> DTypeError | None:
     """Why an object is no array, with what to do instead; ``None`` for a plain NumPy array."""
-    kind = type(value)
+    kind: type = value.__class__
     module = kind.__module__.partition(".")[0]
     if module == "pandas":
         return DTypeError(f"a pandas {kind.__name__} is not an array; pass its .to_numpy()")
-    if isinstance(value, np.ma.MaskedArray):
+    if _is_masked(value):
         return DTypeError(
             "a masked array is not an array: derivatives through a mask are not defined; pass .data"
             " and the mask, and choose with ug.where"
         )
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.generic):
+        return None
+    if is_numpy(value):
         if value.dtype == object:
             return DTypeError(
                 "a NumPy array of Python objects has no dtype to compute in; convert it with"
@@ -65,23 +73,22 @@ def refusal(value: Any) -> DTypeError | None:
         if value.dtype.kind not in "biufc" and value.dtype.name not in DTYPES:
             return DTypeError(f"a NumPy array of dtype {value.dtype} holds no numbers")
         return None
-    if isinstance(value, np.generic):
-        return None
     if isinstance(value, (list, tuple)):
         return DTypeError(f"a {kind.__name__} is not an array; make one with ug.asarray")
     if isinstance(value, complex):
         return DTypeError("complex numbers are not computed with")
     if value is None:
         return DTypeError("None is not an array")
-    return DTypeError(f"a {module + '.' if module != 'builtins' else ''}{kind.__name__} is not an array")
+    prefix = "" if module == "builtins" else f"{module}."
+    return DTypeError(f"a {prefix}{kind.__name__} is not an array")
 
 
-def as_numpy(array: np.ndarray[Any, Any] | np.generic) -> np.ndarray[Any, Any]:
-    """A NumPy array of a dtype that unigrad knows, in this machine's byte order; raises otherwise."""
-    error = refusal(array)
+def as_numpy(value: NumPyArray) -> np.ndarray[Any, Any]:
+    """A NumPy array of a dtype that unigrad knows, in this machine's byte order, or an error."""
+    error = refusal(value)
     if error is not None:
         raise error
-    array = np.asarray(array)
+    array = np.asarray(value)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -90,7 +97,7 @@ def capture(place: Scope, value: Any) -> Node:
     if value.__class__ is TracedArray:
         return node_of(value, place)
     root = place.bodies
-    if not isinstance(value, (np.ndarray, np.generic)) or isinstance(value, np.ma.MaskedArray):
+    if not is_numpy(value) or _is_masked(value):
         found = _read(value)
         if isinstance(found, TensorType):
             for node, native in root.hidden:

@@ -37,7 +37,7 @@ class Traced(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The body of a transform: a closed graph, its captured operands, and its result's structure."""
+    """The body of a transform: a closed graph, its captured operands, its result's structure."""
 
     graph: Graph
     captures: tuple[Node, ...]
@@ -66,9 +66,7 @@ def trace(
     root.open = False
     hidden = root.hidden
     paths = structure.paths()
-    graph = Graph(
-        [*inputs, *(node for node, _ in hidden)], outputs, name=name, output_names=paths
-    )
+    graph = Graph([*inputs, *(node for node, _ in hidden)], outputs, name=name, output_names=paths)
     return Traced(graph, structure, tuple(value for _, value in hidden))
 
 

@@ -1,1 +1,1 @@
-"""Graph to graph: reverse and forward derivatives, and the expansion of the nodes that ask for them."""
+"""Graph to graph: reverse and forward derivatives, and expansion of the nodes that ask for them."""

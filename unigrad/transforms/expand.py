@@ -1,4 +1,4 @@
-"""Graph mode: every ``vjp`` and ``jvp`` node is replaced by the derivative of the graph it holds."""
+"""Graph mode: each ``vjp`` or ``jvp`` node is replaced by the derivative of the graph it holds."""
 
 from __future__ import annotations
 
@@ -52,12 +52,16 @@ def expand(graph: Graph, prepare: Callable[[Graph], Graph] = lambda graph: graph
         operands = tuple([env[operand] for operand in node.operands if operand not in several])
         if node.op is vjp_of or node.op is jvp_of:
             body, *rest = node.params
-            several[node] = inline(_derivative(node.op, prepare(expand(body, prepare)), rest), operands, place)
+            derivative = _derivative(node.op, prepare(expand(body, prepare)), rest)
+            several[node] = inline(derivative, operands, place)
             continue
         env[node] = copy_node(place, node, operands)
     place.origin = None
     result = Graph(
-        inputs, [env[node] for node in graph.outputs], name=graph.name, output_names=graph.output_names
+        inputs,
+        [env[node] for node in graph.outputs],
+        name=graph.name,
+        output_names=graph.output_names,
     )
     graph.memo["expanded"] = result
     return result

@@ -7,12 +7,12 @@ tangents back to the dummy. All operands go at once, so that ``solve`` solves on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from unigrad.errors import RuleError
 from unigrad.ir.nodes import Graph, Node, Scope, derived, name_after, reachable, scope, tensor
 from unigrad.ops.cotangents import accumulate, scale
-from unigrad.ops.families import ZERO
+from unigrad.ops.families import ZERO, as_tuple
 from unigrad.ops.shape import broadcast_to
 from unigrad.transforms.reverse import is_differentiable, pull_back, zeros_of
 
@@ -66,7 +66,8 @@ def forward(graph: Graph, wrt: tuple[int, ...]) -> Graph:
                     name_after(tangent, node, "t")
         place.origin = None
     outputs = [
-        tangents[output] if output in tangents else zeros_of(place, output) for output in graph.outputs
+        tangents[output] if output in tangents else zeros_of(place, output)
+        for output in graph.outputs
     ]
     result = Graph((*graph.inputs, *given), (*graph.outputs, *outputs), name=f"{graph.name}_jvp")
     graph.memo[key] = result
@@ -95,11 +96,11 @@ def _transposed(place: Scope, op: Op[...], node: Node, tangents: Sequence[Any]) 
     dummy = place.input(tensor(node), "g")
     rule = op.vjp_rule
     result = rule(dummy, node, *node.operands, **op.keywords(node.params))  # pyright: ignore[reportOptionalCall]
-    cotangents = result if isinstance(result, tuple) else (result,)
     start: dict[Node, Any] = {}
-    for cotangent, tangent in zip(cotangents, tangents, strict=True):
+    for cotangent, tangent in zip(as_tuple(result), tangents, strict=True):
         if cotangent is not None and tangent is not None:
-            start[cotangent] = accumulate(start[cotangent], tangent) if cotangent in start else tangent
+            known = start.get(cotangent)
+            start[cotangent] = tangent if known is None else accumulate(known, tangent)
     if not start:
         return None
     # Nodes made before the dummy cannot depend on it: they end the walk.
@@ -117,7 +118,7 @@ def _transposed(place: Scope, op: Op[...], node: Node, tangents: Sequence[Any]) 
 class _Before(frozenset[Node]):
     """The set of all nodes made before a number."""
 
-    def __new__(cls, index: int) -> _Before:
+    def __new__(cls, index: int) -> Self:
         self = super().__new__(cls)
         self.index = index
         return self
@@ -125,4 +126,4 @@ class _Before(frozenset[Node]):
     index: int
 
     def __contains__(self, node: object) -> bool:
-        return node.index < self.index  # pyright: ignore
+        return cast("Node", node).index < self.index

@@ -13,7 +13,7 @@ from unigrad.errors import DifferentiationError, RuleError, locate
 from unigrad.ir.nodes import Graph, Node, Scope, derived, name_after, scope, tensor
 from unigrad.ir.source import locations, variable_name
 from unigrad.ops.cotangents import accumulate, scale
-from unigrad.ops.families import ZERO
+from unigrad.ops.families import ZERO, as_tuple
 from unigrad.ops.shape import broadcast_to, unbroadcast
 from unigrad.ops.spec import Op
 
@@ -41,7 +41,9 @@ def reverse(graph: Graph, wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Graph
         return known
     place = Scope()
     with scope(place):
-        given = [place.input(tensor(graph.outputs[i]), f"{_output_name(graph, i)}_ct") for i in seeds]
+        given = [
+            place.input(tensor(graph.outputs[i]), f"{_output_name(graph, i)}_ct") for i in seeds
+        ]
         start: dict[Node, Any] = {}
         for position, cotangent in zip(seeds, given, strict=True):
             output = graph.outputs[position]
@@ -52,9 +54,7 @@ def reverse(graph: Graph, wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Graph
         zeros_of(place, source) if cotangent is None else cotangent
         for source, cotangent in zip(sources, found, strict=True)
     ]
-    result = Graph(
-        (*graph.inputs, *given), (*graph.outputs, *cotangents), name=f"{graph.name}_vjp"
-    )
+    result = Graph((*graph.inputs, *given), (*graph.outputs, *cotangents), name=f"{graph.name}_vjp")
     graph.memo[key] = result
     return result
 
@@ -106,9 +106,7 @@ def pull_back(
                         f" its operand has type {operand.type}"
                     )
                 have = cotangents.get(operand)
-                cotangents[operand] = (
-                    operand_ct if have is None else accumulate(have, operand_ct)
-                )
+                cotangents[operand] = operand_ct if have is None else accumulate(have, operand_ct)
     finally:
         place.origin = before
     found = [cotangents.get(source) for source in sources]
@@ -174,13 +172,15 @@ def _pull(node: Node, cotangent: Any, active: set[Node]) -> Sequence[Any]:
             found.append(_shaped(operand_ct, node, operand))
         return found
     result = op.vjp_rule(cotangent, node, *operands, **op.keywords(node.params))  # pyright: ignore[reportOptionalCall]
-    cotangents = result if isinstance(result, tuple) else (result,)
+    cotangents = as_tuple(result)
     if len(cotangents) != len(operands):
         raise RuleError(
-            f"the vjp of {op.name!r} returns {len(cotangents)} cotangents for {len(operands)} operands"
+            f"the vjp of {op.name!r} returns {len(cotangents)} cotangents"
+            f" for {len(operands)} operands"
         )
     if op.elementwise:
-        return [_shaped(one, node, operand) for one, operand in zip(cotangents, operands, strict=True)]
+        pairs = zip(cotangents, operands, strict=True)
+        return [_shaped(one, node, operand) for one, operand in pairs]
     return cotangents
 
 

@@ -1,7 +1,8 @@
-"""A derivative graph cut in two: what runs before the cotangents are known, and what waits for them.
+"""A derivative graph cut in two: what runs before the cotangents are known, and what waits.
 
 The first part returns the outputs and the *residuals*, the values that the second part reads; the
-second part takes the inputs, the residuals and the cotangents. Nothing is computed twice, however often it is called.
+second part takes the inputs, the residuals and the cotangents. Nothing is computed twice, however
+often it is called.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.nodes import Graph, Scope, current_scope, inline, scope
 from unigrad.ops import elementwise as e
 from unigrad.ops.contraction import matmul
-from unigrad.ops.reduction import max_, mean, sum_
+from unigrad.ops.families import ZERO
+from unigrad.ops.reduction import logsumexp, max_, mean, sum_
 from unigrad.ops.shape import (
     broadcast_to,
     concat,
@@ -26,6 +27,7 @@ from unigrad.ops.shape import (
     permute_dims,
     reshape,
 )
+from unigrad.ops.spec import OPS
 from unigrad.passes.fold import fold
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE
 from unigrad.passes.simplify import economise, simplify
@@ -262,6 +264,39 @@ def test_named_dimensions_pass() -> None:
     _, x_ct, b_ct = evaluate(graph, [x, b])
     np.testing.assert_allclose(x_ct, 2 * (x + b) / x.size)
     np.testing.assert_allclose(b_ct, np.sum(2 * (x + b) / x.size, axis=0))
+
+
+DIFFERENTIABLE = [
+    op.name
+    for op in OPS.values()
+    if op.elementwise
+    and op.formulas is not None
+    and not op.params
+    and not all(formula is ZERO for formula in op.formulas)
+]
+
+
+@pytest.mark.parametrize("name", [*DIFFERENTIABLE, "logsumexp", "softmax", "log_softmax", "max"])
+def test_the_derivative_of_an_op_keeps_its_convention(name: str) -> None:
+    op: Any = OPS[name]
+    count = len(op.operands)
+    both = reverse(graph_of(op, *["float64[100]"] * count), tuple(range(count)), (0,))
+    result, _ = checked(PIPELINE, both)
+    first, second = (axis.ravel() for axis in np.meshgrid(SPECIAL, SPECIAL))
+    third = np.roll(first, 37)
+    arrays = [first, second, third][:count]
+    for cotangent in (1.0, -2.5):
+        given_ = [*arrays, np.broadcast_to(cotangent, both.input_types[-1].shape)]
+        assert_same(evaluate(both, given_), evaluate(result, given_))
+
+
+@pytest.mark.parametrize(
+    "values", [[np.inf, 0.0], [np.inf, np.inf], [-np.inf, -np.inf], [np.inf, -np.inf]]
+)
+def test_the_shares_of_infinities_stay(values: list[float]) -> None:
+    graph = gradient_of(logsumexp, "float64[2]", wrt=(0,))
+    largest = np.equal(values, max(values))
+    np.testing.assert_array_equal(evaluate(graph, [values])[1], largest / largest.sum())
 
 
 # -- folding ---------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Tests of derivatives: graph to graph, and as users ask for them."""
