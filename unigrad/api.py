@@ -218,8 +218,8 @@ class _Choice(tuple[tuple[int, ...], tuple[str, ...], bool]):
 def _choice(kind: str, argnums: Any, argnames: Any) -> _Choice:
     if argnums is None and argnames is None:
         argnums = 0
-    positions = () if argnums is None else (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    names = () if argnames is None else (argnames,) if isinstance(argnames, str) else tuple(argnames)
+    positions = () if argnums is None else _several(argnums)
+    names = () if argnames is None else _several(argnames)
     for position in positions:
         if isinstance(position, bool) or not isinstance(position, int):
             raise ArgumentError(f"ug.{kind}: argnums is an int or several, got {argnums!r}")
@@ -232,6 +232,10 @@ def _choice(kind: str, argnums: Any, argnames: Any) -> _Choice:
         isinstance(argnames, str) and argnums is None
     )
     return _Choice((positions, names, single))
+
+
+def _several(chosen: Any) -> tuple[Any, ...]:
+    return tuple(chosen) if isinstance(chosen, (tuple, list)) else (chosen,)  # pyright: ignore
 
 
 def _name_of(function: Any) -> str:
@@ -445,6 +449,8 @@ def vjp(
         >>> pullback(1.0)
         (np.float64(3.0), np.float64(2.0))
     """
+    from unigrad.compiler.derivative import residual_pullback  # noqa: PLC0415  (imported by need)
+
     settings = {"target": target, "autodiff": autodiff, "conventions": conventions}
     if current_scope() is not None and has_traced_leaf(primals):
         return _traced_vjp(function, primals, has_aux=has_aux)
@@ -457,7 +463,7 @@ def vjp(
         return _traced_vjp(function, args, has_aux=has_aux)[1](cotangent)
 
     value = _transformed("value", function, forward, ("vjp", has_aux), **settings)
-    kept = None if has_aux else value.residual_pullback(primals)
+    kept = None if has_aux else residual_pullback(value, primals)
     if kept is not None:
         out, pull_flat = kept
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from unigrad.compiler.arguments import flat_signature
-from unigrad.compiler.function import Function
+from unigrad.compiler.function import Function, placed
 from unigrad.compiler.pipeline import optimise
 from unigrad.ir.nodes import Graph, Scope, close, current_scope, inline
 from unigrad.ops.apply import jvp_of, results, vjp_of
@@ -17,7 +17,7 @@ from unigrad.transforms.split import Halves, split
 if TYPE_CHECKING:
     from unigrad.backend.registry import Backend
 
-__all__ = ["graph_derivative", "graph_function", "split_derivative"]
+__all__ = ["graph_derivative", "graph_function", "residual_pullback"]
 
 
 def _closed_here(graph: Graph, nodes: list[Any]) -> Graph:
@@ -52,6 +52,47 @@ def split_derivative(graph: Graph, wrt: tuple[int, ...], seeds: tuple[int, ...])
         joint, _ = run(PIPELINE, reverse(body, wrt, seeds))
         known = graph.memo[key] = split(joint, len(graph.inputs), len(graph.outputs))
     return known
+
+
+def residual_pullback(function: Function, args: tuple[Any, ...]) -> Any:
+    """The value at ``args`` and a pullback that reads what the forward pass kept.
+
+    Args:
+        function: any function.
+        args: positional arguments: arrays of floating dtypes and structures of them.
+
+    Returns:
+        ``(result, pull)``, where ``pull`` takes flat cotangents and returns those of ``args`` in their
+        structure; ``None`` where this way does not serve (native mode, integers, settings among the
+        arguments, arrays on a tape taken from around the function).
+    """
+    settings = function.settings()
+    arguments = function.read(args, {})
+    backend, _, _ = placed(settings, arguments.leaves)
+    if (settings.autodiff == "native" and backend.native) or not arguments.leaves:
+        return None
+    if not all(plan.__class__ is int for plan in arguments.plan):
+        return None
+    traced = function.trace(settings, arguments)
+    graph = traced.graph
+    types = (*graph.input_types, *graph.output_types)
+    if traced.hidden or not all(type_.is_floating for type_ in types):
+        return None
+    halves = split_derivative(graph, tuple(range(len(graph.inputs))), tuple(range(len(graph.outputs))))
+    functions = graph.memo.get("halves")
+    if functions is None:
+        functions = tuple(
+            graph_function(half, half.name, settings=function.overrides) for half in halves
+        )
+        graph.memo["halves"] = functions
+    values = [leaf.value for leaf in arguments.leaves]
+    kept = functions[0](*values)
+    residuals = kept[len(graph.outputs) :]
+
+    def pull(*cotangents: Any) -> Any:
+        return arguments.rebuild(functions[1](*values, *residuals, *cotangents))[0]
+
+    return traced.structure.unflatten(kept[: len(graph.outputs)]), pull
 
 
 def graph_derivative(

@@ -1,4 +1,7 @@
-"""Ops called on arrays outside every trace: compiled as functions of one op, and run at once."""
+"""What the compiler hands to the rooms below: running an op at once, and the derivative of a graph.
+
+An op called on arrays outside every trace is compiled as a function of one op.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import inspect
 from typing import Any
 
 from unigrad.compiler.function import Function
+from unigrad.compiler.tape import set_derivative
 from unigrad.errors import locate
 from unigrad.ir.nodes import current_scope
 from unigrad.ir.source import caller_location
@@ -74,3 +78,12 @@ def _single(op: Op[...], params: tuple[Any, ...], absent: tuple[bool, ...]) -> F
 
 
 set_evaluator(evaluate)
+
+
+def _derivative(*args: Any) -> Function:
+    from unigrad.compiler.derivative import graph_derivative  # noqa: PLC0415  (imported by need)
+
+    return graph_derivative(*args)
+
+
+set_derivative(_derivative)

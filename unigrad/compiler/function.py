@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from unigrad.config import Settings
     from unigrad.passes.rewrite import Report
 
-__all__ = ["Function", "has_traced_leaf"]
+__all__ = ["Function", "has_traced_leaf", "placed"]
 
 _SETTINGS: Final = 16  # for how many settings a guard is kept
 
@@ -95,7 +95,7 @@ class Function:
         if _is_traced(args, kwargs):
             return self._body(*args, **kwargs)
         chosen = config.resolve(settings, **self.overrides) if self.overrides else settings
-        arguments = self._read(args, kwargs)
+        arguments = self.read(args, kwargs)
         compiled, place = self._find(chosen, arguments)
         if not kwargs:
             self._remember(settings, arguments, place, compiled)
@@ -117,7 +117,8 @@ class Function:
             guards[settings] = fast
             self._state.guards = guards
 
-    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+    def read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """Take a call apart."""
         bound, keywords, names = bind(self.signature_of, self._name, args, kwargs)
         return read(self._name, bound, keywords, names, self.static)
 
@@ -141,7 +142,7 @@ class Function:
 
             state.misses += 1
             log().info("compiling %s for %s, %s", self._name, place[0].name, arguments.types)
-            traced = self._trace(settings, arguments)
+            traced = self.trace(settings, arguments)
             if traced.hidden:  # what the function took from around it counts as passed
                 hidden = [cast("Leaf", leaf_of(value)) for value in traced.hidden]
                 place, _ = _place(settings, (*arguments.leaves, *hidden))
@@ -150,7 +151,7 @@ class Function:
                 state.keep(state.compiled, key, compiled)
         return compiled, place
 
-    def _trace(self, settings: Settings, arguments: Arguments) -> Traced:
+    def trace(self, settings: Settings, arguments: Arguments) -> Traced:
         """The graph of one signature, shared by all targets."""
         key = (arguments.structure, arguments.types, arguments.plan, settings.default_float)
         state = self._state
@@ -171,57 +172,14 @@ class Function:
             state.keep(state.traced, key, traced)
         return traced
 
-    def residual_pullback(self, args: tuple[Any, ...], count: int | None = None) -> Any:
-        """The value at ``args`` and a pullback that reads what the forward pass kept.
-
-        Args:
-            args: positional arguments, arrays of floating dtypes and structures of them.
-            count: how many of the results are differentiated, all by default.
-
-        Returns:
-            ``(result, pull)``, where ``pull`` takes flat cotangents and returns those of ``args`` in
-            their structure; ``None`` where this way does not serve (native mode, integers, settings
-            among the arguments, arrays from around the function on a tape).
-        """
-        from unigrad.compiler.derivative import graph_function, split_derivative  # noqa: PLC0415
-
-        settings = self._settings()
-        arguments = self._read(args, {})
-        backend, _, _ = _placed(settings, arguments.leaves)
-        if (settings.autodiff == "native" and backend.native) or not arguments.leaves:
-            return None
-        if not all(plan.__class__ is int for plan in arguments.plan):
-            return None
-        traced = self._trace(settings, arguments)
-        graph = traced.graph
-        if traced.hidden or not all(type_.is_floating for type_ in graph.input_types):
-            return None
-        seeds = tuple(range(len(graph.outputs) if count is None else count))
-        if not all(graph.output_types[seed].is_floating for seed in seeds):
-            return None
-        halves = split_derivative(graph, tuple(range(len(graph.inputs))), seeds)
-        functions = graph.memo.get(("halves", seeds))
-        if functions is None:
-            functions = tuple(
-                graph_function(half, half.name, settings=self.overrides) for half in halves
-            )
-            graph.memo["halves", seeds] = functions
-        values = [leaf.value for leaf in arguments.leaves]
-        kept = functions[0](*values)
-        outputs, residuals = kept[: len(graph.outputs)], kept[len(graph.outputs) :]
-
-        def pull(*cotangents: Any) -> Any:
-            return arguments.rebuild(functions[1](*values, *residuals, *cotangents))[0]
-
-        return traced.structure.unflatten(outputs), pull
-
     # -- half way ----------------------------------------------------------------------------------
 
     def _like(self, like: tuple[Any, ...], keywords: dict[str, Any]) -> Arguments:
         bound, rest, names = bind(self.signature_of, self._name, like, keywords)
         return read(self._name, bound, rest, names, self.static, leaf=read_like)
 
-    def _settings(self, target: Any = None) -> Settings:
+    def settings(self, target: Any = None) -> Settings:
+        """The settings in force, with those of this function on top."""
         overrides = dict(self.overrides)
         if target is not None:
             overrides["target"] = target
@@ -240,7 +198,7 @@ class Function:
             >>> len(f.graph("float64[3]"))
             4
         """
-        return self._trace(self._settings(), self._like(like, keywords)).graph
+        return self.trace(self.settings(), self._like(like, keywords)).graph
 
     def source(self, target: Any = None, /, *like: Any, **keywords: Any) -> str:
         """The native source for a target, which needs neither unigrad nor, to be shown, the framework.
@@ -258,10 +216,10 @@ class Function:
         from unigrad.compiler.pipeline import write  # noqa: PLC0415  (imported by need)
         from unigrad.compiler.render import literal  # noqa: PLC0415
 
-        settings = self._settings(target)
+        settings = self.settings(target)
         arguments = self._like(like, keywords)
         backend, _ = registry.get(settings.target)
-        traced = self._trace(settings, arguments)
+        traced = self.trace(settings, arguments)
         emitted, _ = write(
             traced.graph, backend, name=self._name, parameters=_parameters(arguments),
             render=lambda texts: literal(traced.structure, texts),
@@ -283,10 +241,10 @@ class Function:
         from unigrad.compiler.pipeline import build  # noqa: PLC0415  (imported by need)
         from unigrad.compiler.render import literal  # noqa: PLC0415
 
-        settings = self._settings(target)
+        settings = self.settings(target)
         arguments = self._like(like, keywords)
         backend, mode = registry.get(settings.target)
-        traced = self._trace(settings, arguments)
+        traced = self.trace(settings, arguments)
         program = build(
             traced.graph, backend, mode, settings.target.device, name=self._name,
             label=f"{settings.target} {self._name}", parameters=_parameters(arguments),
@@ -308,8 +266,8 @@ class Function:
         """Which rewriting rules fired, and where, for arguments like these."""
         from unigrad.compiler.pipeline import optimise  # noqa: PLC0415  (imported by need)
 
-        settings = self._settings()
-        traced = self._trace(settings, self._like(like, keywords))
+        settings = self.settings()
+        traced = self.trace(settings, self._like(like, keywords))
         native = settings.autodiff == "native" and registry.get(settings.target)[0].native
         return optimise(traced.graph, native=native)[1]
 
@@ -365,7 +323,7 @@ def _place(
     settings: Settings, leaves: Sequence[Leaf]
 ) -> tuple[tuple[Backend, str, str | None, bool, Any], tuple[Any, ...]]:
     """Where arrays run (the fields of ``Place``), and of what kind each of them is."""
-    backend, mode, device = _placed(settings, leaves)
+    backend, mode, device = placed(settings, leaves)
     # Without arrays in, a result is an array of the target, as creation functions make them.
     owners = tuple([leaf.owner for leaf in leaves])
     native_in = not owners or any(owner not in ("python", "numpy") for owner in owners)
@@ -382,7 +340,7 @@ def _place(
     return (backend, mode, device, native_in, tape), kinds
 
 
-def _placed(settings: Settings, leaves: Sequence[Leaf]) -> tuple[Backend, str, str | None]:
+def placed(settings: Settings, leaves: Sequence[Leaf]) -> tuple[Backend, str, str | None]:
     """Backend, mode and device of a call: where only the default stands, a tensor's own framework."""
     if settings.target_is_default:
         for leaf in leaves:

@@ -18,6 +18,7 @@ from unigrad.compiler.arguments import leaf_of
 from unigrad.compiler.guard import guard, returned
 from unigrad.compiler.pipeline import Program, build
 from unigrad.compiler.render import literal
+from unigrad.compiler.tape import Tape
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node
 from unigrad.ops import elementwise, shape
 from unigrad.trace.capture import as_numpy
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from unigrad.config import Settings
     from unigrad.trace.tracer import Traced
 
-__all__ = ["Compiled", "Place", "Tape", "fast_way", "make"]
+__all__ = ["Compiled", "Place", "fast_way", "make"]
 
 _VIEWS: Final = {
     shape.reshape, shape.permute_dims, shape.broadcast_to, shape.expand_dims, shape.squeeze, shape.flip,
@@ -156,29 +157,6 @@ def fast_way(
         render=lambda texts: literal(compiled.traced.structure, texts),
         nested=not compiled.program.emitted.flat, label=f"{place.label} {name}",
     )  # fmt: skip
-
-
-class Tape:
-    """What a runtime needs to put a function on the caller's tape as one node.
-
-    Attributes:
-        graph: the function's graph; inputs are the arrays of the call, then the hidden ones.
-        backend: the backend whose tape it is.
-    """
-
-    def __init__(self, graph: Graph, backend: Backend) -> None:
-        self.graph = graph
-        self.backend = backend
-
-    def derivative(self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()) -> Any:
-        """The derivative as a function of flat arrays: ``"vjp"`` (inputs, cotangents) or ``"jvp"``."""
-        from unigrad.compiler.derivative import graph_derivative  # noqa: PLC0415  (a circle else)
-
-        key = ("derivative", self.backend.name, kind, wrt, seeds)
-        known = self.graph.memo.get(key)
-        if known is None:
-            known = self.graph.memo[key] = graph_derivative(self.graph, kind, wrt, seeds, self.backend)
-        return known
 
 
 def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:

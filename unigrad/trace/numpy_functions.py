@@ -12,7 +12,7 @@ from unigrad.ir.dims import product
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import as_dtype, broadcast_shapes
 from unigrad.ops.families import normalise_axis
-from unigrad.trace.array import TracedArray
+from unigrad.ops.spec import INTERPRETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ def as_operand(ug: Any, value: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         return value
     members = [as_operand(ug, one) for one in cast("Sequence[Any]", value)]
-    if any(isinstance(one, TracedArray) for one in members):
+    if any(type(one) in INTERPRETERS for one in members):
         return ug.stack(members)
     return ug.asarray(value)
 

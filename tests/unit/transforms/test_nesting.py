@@ -40,14 +40,14 @@ MODES: dict[str, Callable[..., Any]] = {"grad": ug.grad, "jvp": forward, "vjp": 
 SINES = (math.sin, math.cos, lambda x: -math.sin(x), lambda x: -math.cos(x))
 
 
-@pytest.mark.parametrize("modes", itertools.product(MODES, repeat=2), ids="-".join)
+@pytest.mark.parametrize("modes", [*itertools.product(MODES, repeat=2)], ids="-".join)
 def test_second_derivatives_in_every_order_of_modes(modes: tuple[str, ...]) -> None:
     outer, inner = (MODES[mode] for mode in modes)
     second = outer(inner(lambda x: ug.sin(x) * ug.exp(x)))
     assert second(X) == pytest.approx(2 * math.cos(X) * math.exp(X), rel=1e-13)
 
 
-@pytest.mark.parametrize("modes", itertools.product(("grad", "jvp"), repeat=3), ids="-".join)
+@pytest.mark.parametrize("modes", [*itertools.product(("grad", "jvp"), repeat=3)], ids="-".join)
 def test_third_derivatives_in_every_order_of_modes(modes: tuple[str, ...]) -> None:
     function: Callable[..., Any] = ug.tanh
     for mode in modes:
@@ -65,7 +65,7 @@ def test_a_derivative_to_any_depth(mode: str, depth: int) -> None:
     assert function(X) == pytest.approx(SINES[depth % 4](X), rel=1e-13)
 
 
-@pytest.mark.parametrize("modes", itertools.product(MODES, repeat=2), ids="-".join)
+@pytest.mark.parametrize("modes", [*itertools.product(MODES, repeat=2)], ids="-".join)
 @pytest.mark.parametrize(
     ("inner", "expected"),
     [
@@ -87,7 +87,7 @@ def test_an_inner_derivative_over_a_closure(
     assert outer_mode(function)(X) == pytest.approx(expected, rel=1e-13)
 
 
-@pytest.mark.parametrize("modes", itertools.product(("grad", "jvp"), repeat=3), ids="-".join)
+@pytest.mark.parametrize("modes", [*itertools.product(("grad", "jvp"), repeat=3)], ids="-".join)
 def test_three_levels_that_all_close_over_the_others(modes: tuple[str, ...]) -> None:
     first, second, third = (MODES[mode] for mode in modes)
 
@@ -101,7 +101,7 @@ def test_three_levels_that_all_close_over_the_others(modes: tuple[str, ...]) -> 
     assert first(function)(X) == pytest.approx(30 * X**4, rel=1e-13)
 
 
-@pytest.mark.parametrize("modes", itertools.product(("grad", "jvp"), repeat=3), ids="-".join)
+@pytest.mark.parametrize("modes", [*itertools.product(("grad", "jvp"), repeat=3)], ids="-".join)
 def test_three_levels_of_the_same_variable(modes: tuple[str, ...]) -> None:
     first, second, third = (MODES[mode] for mode in modes)
 
