@@ -15,7 +15,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from unigrad.backend.dialect import ATOM, LOWEST, UNARY, Hole, Names, Template
+from unigrad.backend.dialect import ATOM, LOWEST, OURS, UNARY, Hole, Names, Template
+from unigrad.backend.native import Rule, arguments_of, parts_of, result_name, rule_key
 from unigrad.errors import ShapeError, UnsupportedError, listed, locate
 from unigrad.ir.dims import Dim, symbols_of
 from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
@@ -73,16 +74,18 @@ class _Module:
     Attributes:
         names: every name in the file.
         device: where new arrays are made, ``None`` for the framework's default.
-        ours: whether a framework differentiates what is written, by our convention.
+        rules: where a framework differentiates what is written by our convention: makes the rule
+            that stands around an op whose native gradient breaks it.
         used: imported names and helpers that are used.
-        functions: the text of each function of a closed body, by its graph.
+        functions: the name and text of each function of a closed body, by its graph, and of each
+            op with a rule, by what the rule serves.
     """
 
     names: Names
     device: str | None = None
-    ours: bool = False
+    rules: Callable[[Node], Rule] | None = None
     used: set[str] = field(default_factory=set)
-    functions: dict[Graph, tuple[str, str]] = field(default_factory=dict)
+    functions: dict[Hashable, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -112,7 +115,7 @@ def emit(
     release: bool = True,
     decorators: Sequence[str] = (),
     device: str | None = None,
-    ours: bool = False,
+    rules: Callable[[Node], Rule] | None = None,
 ) -> Emitted:
     """Write ``graph`` as a module with one function.
 
@@ -125,28 +128,29 @@ def emit(
             if it has no literal.
         release: whether to release large arrays after their last use.
         decorators: lines above the function, in names that the dialect imports.
-        device: where new arrays are made, as the framework names it; ``None`` for its default.
-        ours: whether rows whose native gradient breaks the convention are wrapped in our rule,
-            because the framework will differentiate what is written.
+        device: where new arrays are made, as targets spell it; ``None`` for the framework's default.
+        rules: makes the rule that stands around an op whose native gradient breaks the convention;
+            ``None`` if no framework differentiates what is written, or by its own convention.
 
     Raises:
         UnsupportedError: if an op has no row.
     """
     taken = {*dialect.imports, *dialect.helpers, *keyword.kwlist, *dir(builtins), "math"}
-    module = _Module(Names(taken), device, ours)
-    emitter = _Emitter(graph, dialect, name, release=release, module=module)
-    if not any(True for node in graph.nodes for _ in graph_parameters(node)):
+    module = _Module(Names(taken), None if device is None else dialect.devices(device), rules)
+    emitter = _Emitter(graph, dialect, name, release=release, module=module, ours=rules is not None)
+    if rules is None and not any(True for node in graph.nodes for _ in graph_parameters(node)):
         module.names.taken.discard(emitter.name)  # alone in the file: a variable may share its name
     return emitter.module(parameters, render, decorators)
 
 
 class _Emitter:
     def __init__(
-        self, graph: Graph, dialect: Dialect, name: str, *, release: bool, module: _Module
+        self, graph: Graph, dialect: Dialect, name: str, *, release: bool, module: _Module, ours: bool
     ) -> None:
         self.graph = graph
         self.dialect = dialect
         self.release = release
+        self.ours = ours
         self.shared = module
         self.names = self.shared.names
         self.used = self.shared.used
@@ -157,6 +161,7 @@ class _Emitter:
         self.uses = _uses(self.nodes, graph.outputs)
         self.fused = self._match_fused()
         self.labels = _labels(self.nodes, self.fused)
+        self.parts = parts_of(self.nodes)
 
     # -- the module --------------------------------------------------------------------------------
 
@@ -202,12 +207,53 @@ class _Emitter:
         """The name of the function for a closed body, written when it is first needed."""
         known = self.shared.functions.get(graph)
         if known is None:
-            inner = _Emitter(
-                graph, self.dialect, graph.name or "body", release=self.release, module=self.shared
-            )
-            known = (inner.name, inner.function_text())
-            self.shared.functions[graph] = known
+            known = self.shared.functions[graph] = self._function(graph, graph.name or "body", self.ours)
         return known[0]
+
+    def _function(self, graph: Graph, name: str, ours: bool) -> tuple[str, str]:  # noqa: FBT001
+        inner = _Emitter(
+            graph, self.dialect, name, release=self.release, module=self.shared, ours=ours
+        )
+        return inner.name, inner.function_text()
+
+    def _ruled(self, node: Node) -> tuple[str, int, int]:
+        """A call of the op as a function with our derivative, which is written when first needed."""
+        key = ("rule", rule_key(node))
+        if key not in self.shared.functions:
+            rule = cast("Callable[[Node], Rule]", self.shared.rules)(node)
+            name = self.names.fresh(_identifier(node.op.name))
+            self.shared.functions[key] = (name, "")  # a rule may use its own op
+            names: dict[Graph | None, str] = {None: "None"}
+            texts: list[str] = []
+            for graph in (rule.value, *rule.pulls, *rule.pushes):
+                if graph not in names:
+                    names[graph], text = self._function(graph, graph.name, graph is not rule.value)  # pyright: ignore[reportOptionalMemberAccess]
+                    texts += [text, "", ""]
+            made = self.dialect.rule.format(
+                value=names[rule.value],
+                pulls=_tuple([names[graph] for graph in rule.pulls]),
+                pushes=_tuple([names[graph] for graph in rule.pushes]),
+            )
+            self.used.update(re.findall(r"[A-Za-z_]\w*", self.dialect.rule))
+            self.shared.functions[key] = (name, "\n".join([*texts, f"{name} = {made}"]))
+        arguments = arguments_of(node)
+        inside = ", ".join(self._operand(one, LOWEST + 1, number=False) for one in arguments)
+        depth = max((self.body.texts[one][2] for one in arguments), default=0)
+        return f"{self.shared.functions[key][0]}({inside})", ATOM, depth
+
+    def _unpacked(self, node: Node) -> str:
+        """Names for the results of a node that has several; ``_`` for what nothing reads."""
+        targets: list[str] = []
+        for position in range(len(node.type)):  # pyright: ignore[reportArgumentType]
+            part = self.parts.get(node, {}).get(position)
+            if part is None or not self.uses.get(part):
+                targets.append("_")
+                continue
+            label = self.labels.get(part) or _identifier(result_name(node, position))
+            name = self.names.fresh(label)
+            self.body.texts[part] = (name, ATOM, 0)
+            targets.append(name)
+        return f"({targets[0]},)" if len(targets) == 1 else ", ".join(targets)
 
     def _head(self) -> list[str]:
         helpers = [self.dialect.helpers[name] for name in self.dialect.helpers if name in self.used]
@@ -300,6 +346,10 @@ class _Emitter:
                     self._constant(node)
                 continue
             text, binding, depth = self._expression(node)
+            if isinstance(node.type, tuple):
+                line = f"{self._unpacked(node)} = {text}{self._comment(node)}"
+                statements.append((line, self._read_by(node) if reads else _NOTHING))
+                continue
             label = self.labels.get(node, "")
             read = self._read_by(node) if reads else _NOTHING
             if count == 1 and not label and depth < _DEPTH and len(text) <= _WIDTH:
@@ -364,6 +414,10 @@ class _Emitter:
             if found is None:
                 raise unsupported(node, self.dialect)
             template = found
+        if self.ours and template.faithful is not None:
+            template = template.faithful
+        elif self.ours and template.row.gradient == OURS:
+            return self._ruled(node)
         if template.names:
             self.used.update(template.names)
         depth = 0
@@ -387,8 +441,13 @@ class _Emitter:
                 else:
                     parts.append(hole.prefix + self._operand(operand, hole.binding, number=hole.number))
             elif hole.kind == "operands":
+                # Only cotangents and tangents may be numbers, never what a body computes with.
+                fixed = sum(len(body.inputs) for body in graph_parameters(node)) if hole.number else 0
                 parts.append(
-                    ", ".join(self._operand(one, LOWEST + 1, number=False) for one in node.operands)
+                    ", ".join(
+                        self._operand(one, LOWEST + 1, number=hole.number and position >= fixed)
+                        for position, one in enumerate(node.operands)
+                    )
                 )
                 depth = max((texts[one][2] for one in node.operands if one in texts), default=0)
             elif hole.kind == "param":
@@ -420,7 +479,8 @@ class _Emitter:
             if number:
                 return text if tight >= binding else f"({text})"
             self.used.update(re.findall(r"\b[A-Za-z_]\w*(?=[.(])", self.dialect.number))
-            return self.dialect.number.format(value=text, dtype=self._value(node.dtype))
+            device = "" if self.shared.device is None else f", device={self.shared.device!r}"
+            return self.dialect.number.format(value=text, dtype=self._value(node.dtype), device=device)
         text, tight, _ = known
         return text if tight >= binding else f"({text})"
 

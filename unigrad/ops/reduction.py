@@ -19,16 +19,17 @@ from unigrad.ops.elementwise import (
     stop_gradient,
     where,
 )  # fmt: skip
-from unigrad.ops.families import as_tuple, axes_kept, reduction, scipy_special
+from unigrad.ops.families import as_tuple, reduction, scipy_special
 from unigrad.ops.shape import (
-    broadcast_to,
     concat,
     dim_value,
     expand_dims,
     getitem,
     iota,
-    reshape,
+    restore,
+    spread,
     squeeze,
+    sum_,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -41,32 +42,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-def restore(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:
-    """A reduced array with its axes back as axes of size 1, so that it broadcasts against ``x``."""
-    return reduced if keepdims else reshape(reduced, axes_kept(x.shape, axis))
-
-
-def spread(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:
-    """A reduced array repeated along the reduced axes, in the shape of ``x``."""
-    return broadcast_to(restore(reduced, x, axis, keepdims), x.shape)
-
-
 def count(x: Node, axis: tuple[int, ...]) -> Any:
     """How many elements each result was made from: a number, or a node for named dimensions."""
     size = product(x.shape[one] for one in axis)
     return float(size) if isinstance(size, int) else dim_value(size, x.dtype)
-
-
-@reduction(kinds="any", result="sum")
-def sum_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Sum over ``axis`` (all axes by default), of small integers and booleans in 64 bits."""
-    return np.sum(x, axis=axis, keepdims=keepdims)
-
-
-@sum_.vjp
-def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
-    del out
-    return spread(g, x, axis, keepdims)
 
 
 @reduction(kinds="floating")

@@ -13,6 +13,7 @@ from unigrad.ir.types import Shape, TensorType, as_dtype, broadcast_shapes
 from unigrad.ops.elementwise import passed_on
 from unigrad.ops.families import (
     as_tuple,
+    axes_kept,
     is_int,
     like_first,
     normalise_axes,
@@ -20,9 +21,10 @@ from unigrad.ops.families import (
     on_axes,
     on_axis,
     operation,
+    reduction,
 )  # fmt: skip
 from unigrad.ops.key import as_index, indexed_shape, normalise_key
-from unigrad.ops.spec import Array, Op, as_node, composite
+from unigrad.ops.spec import Array, Axes, Op, as_node, composite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,13 +121,36 @@ def _(g: Node, out: Node, x: Node, *, shape: Any) -> Node:
     return unbroadcast(g, x.shape)
 
 
+# A sum is the transpose of a broadcast: the one is the derivative of the other.
+
+
+def restore(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:
+    """A reduced array with its axes back as axes of size 1, so that it broadcasts against ``x``."""
+    return reduced if keepdims else reshape(reduced, axes_kept(x.shape, axis))
+
+
+def spread(reduced: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:
+    """A reduced array repeated along the reduced axes, in the shape of ``x``."""
+    return broadcast_to(restore(reduced, x, axis, keepdims), x.shape)
+
+
+@reduction(kinds="any", result="sum")
+def sum_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Sum over ``axis`` (all axes by default), of small integers and booleans in 64 bits."""
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+@sum_.vjp
+def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
+    del out
+    return spread(g, x, axis, keepdims)
+
+
 def unbroadcast(g: Node, shape: Shape) -> Node:
     """Sum ``g`` over every axis along which an array of ``shape`` was repeated."""
     have = g.shape
     if have == shape:
         return g
-    from unigrad.ops.reduction import sum_  # reductions are built on shapes
-
     extra = len(have) - len(shape)
     stretched = tuple(
         extra + axis for axis, size in enumerate(shape) if size == 1 and have[extra + axis] != 1
