@@ -175,7 +175,7 @@ def test_checked_call(target: str, benchmark: BenchmarkFixture, record: Callable
 def python(*arguments: str) -> Any:
     """Run this interpreter at the root of the repository; return the JSON that it prints."""
     finished = subprocess.run(  # this interpreter, and programs of this repository
-        [sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
     )
     return json.loads(finished.stdout)
 

@@ -1,5 +1,8 @@
 """Model math, written once: values and derivatives from NumPy, PyTorch, TensorFlow or JAX."""
 
+# isort: skip_file
+# Names stand in rows, in the alphabet's order.
+
 import math as _math
 import sys as _sys
 
@@ -15,36 +18,75 @@ from unigrad.ops.contraction import einsum, matmul, matrix_transpose, tensordot
 from unigrad.ops.creation import (
     arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like,
 )  # fmt: skip
-from unigrad.ops.elementwise import (
-    absolute as abs,  # noqa: A004  (the Array API's names, here and below)
-)
+from unigrad.ops.elementwise import absolute as abs
 from unigrad.ops.elementwise import (
     acos, acosh, add, asin, asinh, astype, atan, atan2, atanh, bitwise_and, bitwise_invert,
-    bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor, cbrt, ceil, clip, copysign, cos,
-    cosh, divide, equal, exp, exp2, expm1, floor, floor_divide, fmax, fmin, fmod, greater,
-    greater_equal, heaviside, hypot, isfinite, isinf, isnan, less, less_equal, log, log1p, log2, log10,
-    logaddexp, logaddexp2, logical_and, logical_not, logical_or, logical_xor, maximum, minimum, multiply,
-    negative, not_equal, positive, reciprocal, remainder, round, rsqrt, sign, signbit, sin, sinh, sqrt,
-    square, stop_gradient, subtract, tan, tanh, trunc, where,
+    bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor, cbrt, ceil, clip, copysign,
+    cos, cosh, divide, equal, exp, exp2, expm1, floor, floor_divide, fmax, fmin, fmod, greater,
+    greater_equal, heaviside, hypot, isfinite, isinf, isnan, less, less_equal, log, log1p, log2,
+    log10, logaddexp, logaddexp2, logical_and, logical_not, logical_or, logical_xor, maximum,
+    minimum, multiply, negative, not_equal, positive, reciprocal, remainder, round, rsqrt, sign,
+    signbit, sin, sinh, sqrt, square, stop_gradient, subtract, tan, tanh, trunc, where,
 )  # fmt: skip
-from unigrad.ops.elementwise import power as pow  # noqa: A004
+from unigrad.ops.elementwise import power as pow
 from unigrad.ops.indexing import take
 from unigrad.ops.linalg import outer, tril, triu, vecdot
-from unigrad.ops.saved import from_text, to_text
-from unigrad.ops.reduction import all_ as all  # noqa: A004
-from unigrad.ops.reduction import any_ as any  # noqa: A004
+from unigrad.ops.reduction import all_ as all
+from unigrad.ops.reduction import any_ as any
 from unigrad.ops.reduction import argmax, argmin, logsumexp, mean, prod, std, var
-from unigrad.ops.reduction import max_ as max  # noqa: A004
-from unigrad.ops.reduction import min_ as min  # noqa: A004
-from unigrad.ops.reduction import sum_ as sum  # noqa: A004
+from unigrad.ops.reduction import max_ as max
+from unigrad.ops.reduction import min_ as min
+from unigrad.ops.reduction import sum_ as sum
+from unigrad.ops.saved import from_text, to_text
 from unigrad.ops.shape import (
     broadcast_to, concat, expand_dims, flip, permute_dims, reshape, roll, squeeze, stack, tile,
 )  # fmt: skip
 from unigrad.trace.array import set_namespace as _set_namespace
 
+__all__ = [
+    # functions and their derivatives
+    "CacheInfo", "Function", "eager", "function", "grad", "jvp", "native", "stop_gradient",
+    "value_and_grad", "vjp",
+    # where and how they run
+    "configure", "use",
+    # graphs
+    "DType", "Graph", "TensorType", "from_text", "to_text",
+    # rooms of their own
+    "errors", "linalg", "nn", "special",
+    # dtypes
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
+    "bfloat16", "float32", "float64",
+    # constants
+    "e", "inf", "nan", "newaxis", "pi",
+    # making arrays
+    "arange", "asarray", "astype", "eye", "full", "full_like", "linspace", "ones", "ones_like",
+    "tril", "triu", "zeros", "zeros_like",
+    # arithmetic and rounding
+    "abs", "add", "cbrt", "ceil", "clip", "copysign", "divide", "floor", "floor_divide", "fmax",
+    "fmin", "fmod", "heaviside", "maximum", "minimum", "multiply", "negative", "positive", "pow",
+    "reciprocal", "remainder", "round", "rsqrt", "sign", "sqrt", "square", "subtract", "trunc",
+    # exponentials, logarithms, trigonometry
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "exp", "exp2",
+    "expm1", "hypot", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "sin", "sinh",
+    "tan", "tanh",
+    # comparison, logic, bits, selection
+    "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "equal", "greater", "greater_equal", "isfinite", "isinf", "isnan", "less",
+    "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal",
+    "signbit", "take", "where",
+    # reductions
+    "all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "prod", "std", "sum",
+    "var",
+    # shapes
+    "broadcast_to", "concat", "expand_dims", "flip", "permute_dims", "reshape", "roll", "squeeze",
+    "stack", "tile",
+    # products
+    "einsum", "matmul", "matrix_transpose", "outer", "tensordot", "vecdot",
+]  # fmt: skip
+
 __version__ = "0.1.0"
 
-bool = _DTYPES["bool"]  # noqa: A001
+bool = _DTYPES["bool"]
 int8, int16, int32, int64 = (_DTYPES[f"int{bits}"] for bits in (8, 16, 32, 64))
 uint8, uint16, uint32, uint64 = (_DTYPES[f"uint{bits}"] for bits in (8, 16, 32, 64))
 float16, bfloat16, float32, float64 = (

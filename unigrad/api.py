@@ -15,12 +15,13 @@ import numpy as np
 from unigrad.compiler import Function
 from unigrad.compiler.arguments import bind, flat_signature
 from unigrad.compiler.function import has_traced_leaf
-from unigrad.errors import ArgumentError, DTypeError, DifferentiationError, ShapeError, locate
+from unigrad.errors import ArgumentError, DifferentiationError, DTypeError, ShapeError, locate
 from unigrad.ir.nodes import Node, Scope, current_scope, inline, tensor
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import TensorType, as_dtype
 from unigrad.ops.apply import jvp_of, results, vjp_of
 from unigrad.ops.elementwise import astype
+from unigrad.ops.families import as_tuple
 from unigrad.ops.spec import as_node, default_float
 from unigrad.trace.array import TracedArray, node_of
 from unigrad.trace.structure import Structure, flatten, mismatch
@@ -147,7 +148,7 @@ def value_and_grad(
     """The value and the gradient of a scalar function, value first; arguments as for :func:`grad`.
 
     Returns:
-        A function that returns ``(value, gradient)``, with ``has_aux`` ``((value, aux), gradient)``.
+        A function to ``(value, gradient)``, or with ``has_aux`` to ``((value, aux), gradient)``.
 
     Example:
         >>> import unigrad as ug
@@ -183,7 +184,9 @@ def _gradient(
         one = place.constant(1, tensor(closed.graph.outputs[0]).dtype)
         if tensor(closed.graph.outputs[0]).weak:
             one = place.constant(1, tensor(closed.graph.outputs[0]).dtype, weak=True)
-        node = place.node(vjp_of, (*call.nodes, *closed.captures, one), (closed.graph, call.wrt, (0,)))
+        node = place.node(
+            vjp_of, (*call.nodes, *closed.captures, one), (closed.graph, call.wrt, (0,))
+        )
         found = [TracedArray(result) for result in results(node, place)]
         value, auxiliary = found[0], closed.structure.unflatten(found[: value_count + aux])
         gradient = call.arrange(found[len(closed.graph.outputs) :], single=chosen.single)
@@ -191,9 +194,10 @@ def _gradient(
             return (gradient, auxiliary[1]) if has_aux else gradient
         return (auxiliary if has_aux else value), gradient
 
+    given = (kind, function, argnums, argnames, has_aux, target, autodiff, conventions)
     return _transformed(
-        kind, function, body, (chosen, has_aux), target=target, autodiff=autodiff, conventions=conventions,
-        remake=(_gradient, (kind, function, argnums, argnames, has_aux, target, autodiff, conventions)),
+        kind, function, body, (chosen, has_aux), target=target, autodiff=autodiff,
+        conventions=conventions, remake=(_gradient, given),
     )  # fmt: skip
 
 
@@ -218,8 +222,8 @@ class _Choice(tuple[tuple[int, ...], tuple[str, ...], bool]):
 def _choice(kind: str, argnums: Any, argnames: Any) -> _Choice:
     if argnums is None and argnames is None:
         argnums = 0
-    positions = () if argnums is None else _several(argnums)
-    names = () if argnames is None else _several(argnames)
+    positions = () if argnums is None else as_tuple(argnums)
+    names = () if argnames is None else as_tuple(argnames)
     for position in positions:
         if isinstance(position, bool) or not isinstance(position, int):
             raise ArgumentError(f"ug.{kind}: argnums is an int or several, got {argnums!r}")
@@ -232,10 +236,6 @@ def _choice(kind: str, argnums: Any, argnames: Any) -> _Choice:
         isinstance(argnames, str) and argnums is None
     )
     return _Choice((positions, names, single))
-
-
-def _several(chosen: Any) -> tuple[Any, ...]:
-    return tuple(chosen) if isinstance(chosen, (tuple, list)) else (chosen,)  # pyright: ignore
 
 
 def _name_of(function: Any) -> str:
@@ -257,11 +257,12 @@ def _transformed(
     """A transform of a function, which shares the cache of earlier ones like it."""
     inner: Any = function
     static: Sequence[str] = ()
-    overrides: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     if isinstance(function, Function):
         inner, chain = function.anchor, (function.chain, chain)
-        static, overrides = function.static, function.overrides
-    settings = {**overrides, **{k: v for k, v in (("target", target), ("autodiff", autodiff), ("conventions", conventions)) if v is not None}}
+        static, settings = tuple(function.static), function.overrides
+    given = {"target": target, "autodiff": autodiff, "conventions": conventions}
+    settings = {**settings, **{key: value for key, value in given.items() if value is not None}}
     return Function(
         function, name=f"{_name_of(function)}_{kind}", static=static, settings=settings,
         chain=(kind, chain), body=body, anchor=inner, remake=remake,
@@ -269,14 +270,20 @@ def _transformed(
 
 
 def _places(
-    label: str, function: Callable[..., Any], chosen: _Choice, args: tuple[Any, ...], kwargs: dict[str, Any]
+    label: str,
+    function: Callable[..., Any],
+    chosen: _Choice,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> list[int | str]:
     """Where the chosen arguments are: positions in ``args`` or keys of ``kwargs``."""
     places: list[int | str] = []
     for position in chosen.positions:
         if not -len(args) <= position < len(args):
             raise locate(
-                ArgumentError(f"{label}: argnums={position}, but {len(args)} positional arguments are there"),
+                ArgumentError(
+                    f"{label}: argnums={position}, but {len(args)} positional arguments are there"
+                ),
                 caller_location(),
             )
         places.append(position % len(args))
@@ -290,7 +297,8 @@ def _places(
             else:
                 known = ", ".join((*names[: len(args)], *kwargs))
                 raise locate(
-                    ArgumentError(f"{label}: no argument {name!r}; the arguments are {known}"), caller_location()
+                    ArgumentError(f"{label}: no argument {name!r}; the arguments are {known}"),
+                    caller_location(),
                 )
     return places
 
@@ -382,20 +390,24 @@ class _Call:
 
 
 def _scalar_output(closed: Closed, label: str, *, has_aux: bool) -> tuple[int, int]:
-    """Check that there is one floating scalar to differentiate; return how many outputs there are."""
+    """Check that there is one floating scalar to differentiate; return how many outputs are."""
     outputs = closed.graph.outputs
     if has_aux:
         tree = closed.structure.unflatten(list(range(len(outputs))))
         if not isinstance(tree, tuple) or len(tree) != 2:  # noqa: PLR2004  # pyright: ignore[reportUnknownArgumentType]
             raise locate(
-                DifferentiationError(f"{label}: with has_aux it returns a pair (value, aux), got {closed.structure}"),
+                DifferentiationError(
+                    f"{label}: with has_aux it returns a pair (value, aux), got {closed.structure}"
+                ),
                 caller_location(),
             )
         first, _ = flatten(tree[0])  # pyright: ignore[reportUnknownArgumentType]
         count = len(first)
     else:
         count = len(outputs)
-    if count != 1 or (not has_aux and str(closed.structure) != "*" and closed.structure.paths() != ("",)):
+    if count != 1 or (
+        not has_aux and str(closed.structure) != "*" and closed.structure.paths() != ("",)
+    ):
         raise locate(
             DifferentiationError(
                 f"{label}: the gradient is that of one scalar, the function returns {count} values"
@@ -414,7 +426,9 @@ def _scalar_output(closed: Closed, label: str, *, has_aux: bool) -> tuple[int, i
         )
     if not type_.is_floating:
         raise locate(
-            DifferentiationError(f"{label}: a value of type {type_} has no gradient; it is not floating"),
+            DifferentiationError(
+                f"{label}: a value of type {type_} has no gradient; it is not floating"
+            ),
             caller_location(),
         )
     return count, len(outputs) - count
@@ -439,9 +453,9 @@ def vjp(
         conventions: ``"unigrad"`` or ``"framework"``, whatever the settings say.
 
     Returns:
-        ``(out, pullback)``, with ``has_aux`` ``(out, pullback, aux)``. ``pullback`` takes a cotangent
-        of the structure of ``out`` and returns the tuple of cotangents of ``primals``; it can be
-        called again.
+        ``(out, pullback)``, with ``has_aux`` ``(out, pullback, aux)``. ``pullback`` takes a
+        cotangent of the structure of ``out`` and returns the tuple of cotangents of ``primals``; it
+        can be called again.
 
     Example:
         >>> import unigrad as ug
@@ -449,7 +463,7 @@ def vjp(
         >>> pullback(1.0)
         (np.float64(3.0), np.float64(2.0))
     """
-    from unigrad.compiler.derivative import residual_pullback  # noqa: PLC0415  (imported by need)
+    from unigrad.compiler.derivative import residual_pullback  # imported by need
 
     settings = {"target": target, "autodiff": autodiff, "conventions": conventions}
     if current_scope() is not None and has_traced_leaf(primals):
@@ -464,23 +478,32 @@ def vjp(
 
     value = _transformed("value", function, forward, ("vjp", has_aux), **settings)
     kept = None if has_aux else residual_pullback(value, primals)
+    aux: Any = None
     if kept is not None:
         out, pull_flat = kept
+
+        def backward(cotangent: Any) -> Any:
+            return pull_flat(*flatten(cotangent)[0])
+
     else:
         result = value(*primals)
         out, aux = result if has_aux else (result, None)
-        backward = _transformed("pullback", function, pull, has_aux, **settings)
-        backward.signature_of = flat_signature(len(primals) + 1)
+        again = _transformed("pullback", function, pull, has_aux, **settings)
+        again.signature_of = flat_signature(len(primals) + 1)
+
+        def backward(cotangent: Any) -> Any:
+            return again(cotangent, *primals)
+
     _, structure = flatten(out)
 
     def pullback(cotangent: Any) -> Any:
         _, given = flatten(cotangent)
         if given != structure:
             raise locate(
-                ArgumentError(f"the cotangent of {label}: {mismatch(structure, given)}"), caller_location()
+                ArgumentError(f"the cotangent of {label}: {mismatch(structure, given)}"),
+                caller_location(),
             )
-        cotangent = _as_out(cotangent, out, label)
-        return backward(cotangent, *primals) if kept is None else pull_flat(*flatten(cotangent)[0])
+        return backward(_as_out(cotangent, out, label))
 
     return (out, pullback, aux) if has_aux else (out, pullback)
 
@@ -494,15 +517,24 @@ def _as_out(cotangent: Any, out: Any, label: str) -> Any:
         if isinstance(one, (int, float)) and not isinstance(one, np.generic):
             one = np.asarray(one, as_dtype(like.dtype).numpy)  # noqa: PLW2901
         elif not hasattr(one, "dtype"):
-            raise locate(DTypeError(f"the cotangent of {label}: a {type(one).__name__} is not an array"), caller_location())
+            raise locate(
+                DTypeError(f"the cotangent of {label}: a {type(one).__name__} is not an array"),
+                caller_location(),
+            )
         if tuple(one.shape) != tuple(like.shape):
             raise locate(
-                ShapeError(f"the cotangent of {label} has shape {tuple(one.shape)}, expected {tuple(like.shape)}"),
+                ShapeError(
+                    f"the cotangent of {label} has shape {tuple(one.shape)},"
+                    f" expected {tuple(like.shape)}"
+                ),
                 caller_location(),
             )
         if as_dtype(one.dtype) is not as_dtype(like.dtype):
             raise locate(
-                DifferentiationError(f"the cotangent of {label} has dtype {as_dtype(one.dtype)}, expected {as_dtype(like.dtype)}"),
+                DifferentiationError(
+                    f"the cotangent of {label} has dtype {as_dtype(one.dtype)},"
+                    f" expected {as_dtype(like.dtype)}"
+                ),
                 caller_location(),
             )
         leaves.append(one)
@@ -529,7 +561,10 @@ def _traced_vjp(function: Callable[..., Any], primals: tuple[Any, ...], *, has_a
                 caller_location(),
             )
         here = cast("Scope", current_scope())
-        cotangents = [_like(here, given[i], tensor(closed.graph.outputs[i]), f"the cotangent of {label}") for i in seeds]
+        cotangents = [
+            _like(here, given[i], tensor(closed.graph.outputs[i]), f"the cotangent of {label}")
+            for i in seeds
+        ]
         node = here.node(vjp_of, (*operands, *cotangents), (closed.graph, call.wrt, seeds))
         pulled = [TracedArray(one) for one in results(node, here)[len(closed.graph.outputs) :]]
         return call.arrange(pulled, single=False)
@@ -542,11 +577,14 @@ def _like(place: Scope, value: Any, type_: TensorType, what: str) -> Node:
     node = node_of(value, place) if value.__class__ is TracedArray else as_node(place, value)
     have = tensor(node)
     if have.shape != type_.shape:
-        raise locate(ShapeError(f"{what} has shape {have.shape}, expected {type_.shape}"), caller_location())
+        raise locate(
+            ShapeError(f"{what} has shape {have.shape}, expected {type_.shape}"), caller_location()
+        )
     if have.dtype is not type_.dtype:
         if not have.weak and have.dtype.kind == "float" and type_.dtype.kind == "float":
             raise locate(
-                DifferentiationError(f"{what} has dtype {have.dtype}, expected {type_.dtype}"), caller_location()
+                DifferentiationError(f"{what} has dtype {have.dtype}, expected {type_.dtype}"),
+                caller_location(),
             )
         node = astype(node, type_.dtype)
     if tensor(node) is not type_:
@@ -600,7 +638,8 @@ def jvp(
     label = _name_of(function)
     if expected != given:
         raise locate(
-            ArgumentError(f"the tangents of {label}: {mismatch(expected, given)}"), caller_location()
+            ArgumentError(f"the tangents of {label}: {mismatch(expected, given)}"),
+            caller_location(),
         )
     if current_scope() is not None and has_traced_leaf((primals, tangents)):
         return _traced_jvp(function, primals, tangents, has_aux=has_aux)
@@ -610,14 +649,24 @@ def jvp(
         return _traced_jvp(function, args[:count], args[count:], has_aux=has_aux)
 
     run = _transformed(
-        "jvp", function, body, (count, has_aux), target=target, autodiff=autodiff, conventions=conventions
+        "jvp",
+        function,
+        body,
+        (count, has_aux),
+        target=target,
+        autodiff=autodiff,
+        conventions=conventions,
     )
     run.signature_of = flat_signature(2 * count)
     return run(*primals, *tangents)
 
 
 def _traced_jvp(
-    function: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, has_aux: bool
+    function: Callable[..., Any],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    *,
+    has_aux: bool,
 ) -> Any:
     label = _name_of(function)
     call = _Call(function, primals, {}, list(range(len(primals))))
@@ -625,10 +674,14 @@ def _traced_jvp(
     place = cast("Scope", current_scope())
     given, _ = flatten(tangents)
     directions = [
-        _like(place, given[call.arrays[index]], tensor(call.nodes[index]), f"the tangent of {label}")
+        _like(
+            place, given[call.arrays[index]], tensor(call.nodes[index]), f"the tangent of {label}"
+        )
         for index in call.differentiated
     ]
-    node = place.node(jvp_of, (*call.nodes, *closed.captures, *directions), (closed.graph, call.wrt))
+    node = place.node(
+        jvp_of, (*call.nodes, *closed.captures, *directions), (closed.graph, call.wrt)
+    )
     found = [TracedArray(one) for one in results(node, place)]
     count = len(closed.graph.outputs)
     out = closed.structure.unflatten(found[:count])

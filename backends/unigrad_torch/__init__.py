@@ -16,5 +16,6 @@ BACKEND = Backend(
     install="pip install 'unigrad[torch]'",
     modes=("eager", "compile"),
     native=True,
+    ruled=("eager",),
     legalise=legalise,
 )

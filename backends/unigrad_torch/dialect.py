@@ -10,7 +10,7 @@ from unigrad.backend.dialect import Fused
 from unigrad.ir.nodes import CONSTANT, Node, tensor
 from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
 from unigrad.ops.pattern import variables
-from unigrad_torch.helpers import VALUES
+from unigrad_torch.helpers import TRANSFORMS, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,10 +181,19 @@ def _call(text: str, **keywords: Any) -> Row:
 
 DIALECT = Dialect(
     "torch",
-    imports={"torch": "import torch", "F": "import torch.nn.functional as F"},
+    imports={
+        "torch": "import torch",
+        "F": "import torch.nn.functional as F",
+        "forward_ad": "from torch.autograd import forward_ad",
+        "retrieve_current_functorch_interpreter": (
+            "from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter"
+        ),
+    },
     dtypes="torch.{name}",
-    number="torch.tensor({value}, dtype={dtype})",
-    helpers=VALUES,
+    devices=lambda device: device.replace("gpu", "cuda"),  # AMD's are called so as well
+    number="torch.tensor({value}, dtype={dtype}{device})",
+    helpers=VALUES + TRANSFORMS,
+    rule="differentiated({value}, {pulls}, {pushes})",
     fused=FUSED,
     rows={
         # arithmetic
@@ -410,6 +419,9 @@ DIALECT = Dialect(
             ),
             Row("solve_triangular(a, b, lower, transpose, unit_diagonal)"),
         ),
+        # derivatives that PyTorch takes
+        apply.vjp_of: Row("pull_back(graph, wrt, seeds, operands)", numbers="operands"),
+        apply.jvp_of: Row("push_forward(graph, wrt, operands)", numbers="operands"),
         apply.get: "several[position]",
     },
 )  # fmt: skip

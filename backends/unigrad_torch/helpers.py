@@ -6,7 +6,7 @@ on a value, so that everything runs under ``vmap``, under ``torch.compile`` and 
 
 from __future__ import annotations
 
-__all__ = ["VALUES"]
+__all__ = ["TRANSFORMS", "VALUES"]
 
 VALUES = '''
 def sign(x):
@@ -124,4 +124,148 @@ def solve_triangular(a, b, lower, transpose, unit_diagonal):
         return x
     singular = (a.diagonal(dim1=-2, dim2=-1) == 0).any(-1)
     return torch.where(singular[..., None, None], math.nan, x)
+'''
+
+TRANSFORMS = '''
+def transformed():
+    """Whether only transforms of torch.func work here: inside others of them, or compiled."""
+    return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def pull_back(function, wrt, seeds, *operands):
+    """The outputs of a function, then the cotangents of its operands wrt.
+
+    The last operands are the cotangents of its outputs seeds.
+    """
+    count = len(operands) - len(seeds)
+    inputs, cotangents = list(operands[:count]), operands[count:]
+    if not (wrt and seeds):
+        return (*function(*inputs), *[torch.zeros_like(inputs[i]) for i in wrt])
+    if transformed():
+        return pull_back_by_transform(function, wrt, seeds, inputs, cotangents)
+    if torch.is_inference_mode_enabled():
+        with torch.inference_mode(False):
+            copies = [x.clone() if torch.is_tensor(x) else x for x in operands]
+            return pull_back(function, wrt, seeds, *copies)
+    recorded = forward_ad._current_level >= 0 or (
+        torch.is_grad_enabled() and any([torch.is_tensor(x) and x.requires_grad for x in operands])
+    )
+    for i in wrt:
+        # An alias, so that the same tensor at another place does not count.
+        alias = inputs[i].view_as(inputs[i]) if recorded else inputs[i].detach()
+        inputs[i] = alias if alias.requires_grad else alias.requires_grad_()
+    with torch.enable_grad():
+        outputs = function(*inputs)
+    live = [(outputs[i], g) for i, g in zip(seeds, cotangents) if outputs[i].requires_grad]
+    chosen = [inputs[i] for i in wrt]
+    if live:
+        found = torch.autograd.grad(
+            [y for y, _ in live],
+            chosen,
+            [filled(g, y) if y.ndim or torch.is_tensor(g) or g != 1 else None for y, g in live],
+            create_graph=recorded,
+            materialize_grads=True,
+        )
+    else:
+        found = [torch.zeros_like(x, requires_grad=False) for x in chosen]
+    return (*(outputs if recorded else [y.detach() for y in outputs]), *found)
+
+
+def pull_back_by_transform(function, wrt, seeds, inputs, cotangents):
+    """The same by torch.func."""
+
+    def of_chosen(*chosen):
+        values = list(inputs)
+        for i, x in zip(wrt, chosen):
+            values[i] = x
+        outputs = function(*values)
+        return tuple([outputs[i] for i in seeds]), outputs
+
+    chosen = [inputs[i] for i in wrt]
+    seeded, pull, outputs = torch.func.vjp(of_chosen, *chosen, has_aux=True)
+    return (*outputs, *pull(tuple([filled(g, y) for y, g in zip(seeded, cotangents)])))
+
+
+def push_forward(function, wrt, *operands):
+    """The outputs of a function, then their tangents.
+
+    The last operands are the tangents of its operands wrt.
+    """
+    count = len(operands) - len(wrt)
+    inputs, tangents = operands[:count], operands[count:]
+
+    def of_chosen(*chosen):
+        values = list(inputs)
+        for i, x in zip(wrt, chosen):
+            values[i] = x
+        outputs = function(*values)
+        return tuple([y for y in outputs if y.is_floating_point()]), outputs
+
+    chosen = tuple([inputs[i] for i in wrt])
+    given = tuple([filled(t, x) for x, t in zip(chosen, tangents)])
+    _, pushed, outputs = torch.func.jvp(of_chosen, chosen, given, has_aux=True)
+    rest = iter(pushed)
+    found = [next(rest) if y.is_floating_point() else torch.zeros_like(y) for y in outputs]
+    return (*outputs, *found)
+
+
+def filled(value, x):
+    """A cotangent or tangent of x that may be given as a number."""
+    return value if torch.is_tensor(value) else torch.full_like(x, value)
+
+
+def primal(x):
+    """A tensor without its tangent of the innermost level of forward mode."""
+    functorch = torch._C._functorch
+    if not functorch.is_batchedtensor(x):
+        return forward_ad.unpack_dual(x, level=0).primal
+    level, axis = functorch.maybe_get_level(x), functorch.maybe_get_bdim(x)
+    with retrieve_current_functorch_interpreter().lower():
+        inner = primal(functorch.get_unwrapped(x))
+    return functorch._add_batch_dim(inner, axis, level)
+
+
+def differentiated(value, pulls, pushes):
+    """A function with a derivative of its own, to every order and in every mode."""
+
+    class Compiled(torch.autograd.Function):
+        @staticmethod
+        def forward(*operands):
+            return value(*operands)[0]
+
+        @staticmethod
+        def setup_context(ctx, operands, out):
+            ctx.save_for_backward(*operands, out)
+            ctx.save_for_forward(*operands, out)
+            ctx.set_materialize_grads(False)
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            found = [None] * len(pulls)
+            if cotangent is not None:
+                for i, pull in enumerate(pulls):
+                    if pull is not None and ctx.needs_input_grad[i]:
+                        found[i] = pull(*ctx.saved_tensors, cotangent)[0]
+            return tuple(found)
+
+    class Differentiated(Compiled):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def jvp(ctx, *tangents):
+            # PyTorch switches forward mode off in here, silently also for the levels around this
+            # one: switched on again, on values without a tangent of this level, these are right.
+            saved = [primal(x) for x in ctx.saved_tensors]
+            found = torch.zeros_like(saved[-1])
+            with forward_ad._set_fwd_grad_enabled(True):
+                for push, tangent in zip(pushes, tangents):
+                    if push is not None and tangent is not None:
+                        found = found + push(*saved, tangent)[0]
+            return found
+
+    def apply(*operands):
+        # torch.compile takes no function with a jvp.
+        return (Compiled if torch.compiler.is_compiling() else Differentiated).apply(*operands)
+
+    return apply
 '''

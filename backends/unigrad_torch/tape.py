@@ -91,7 +91,9 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
         given = [tangents[one] for one in wrt]
         with forward_ad._set_fwd_grad_enabled(True):  # noqa: FBT003, SLF001
             found = tape.derivative("jvp", wrt)(*values, *given)
-        return tuple(one if floating else None for one, floating in zip(found, outputs, strict=True))
+        return tuple(
+            one if floating else None for one, floating in zip(found, outputs, strict=True)
+        )
 
     node = type(
         tape.graph.name or "function",

@@ -23,6 +23,8 @@ from tests.conformance.checker import check, read_records
 from tests.conformance.test_conventions import STABILISED
 from unigrad.backend import registry
 from unigrad.errors import TargetError, UnsupportedError
+from unigrad.testing import check as checks
+from unigrad.testing import scenarios
 from unigrad.testing.models import MODELS, POINTS
 from unigrad.trace.structure import flatten
 
@@ -142,6 +144,17 @@ def test_the_convention_holds_where_it_runs() -> None:
     wrong = [text for text in complaints if "UnsupportedError" not in text]
     assert not wrong, "\n".join(wrong)
     assert len(complaints) < len(records) / 2  # most of it runs
+
+
+def test_the_scenarios_of_every_op_hold_where_it_runs() -> None:
+    refused: list[str] = []
+    for scenario in scenarios():
+        try:
+            checks(scenario, "strict", order=1)
+        except UnsupportedError as error:
+            refused.append(f"{scenario.name}: {error}")
+    assert len(refused) < len(list(scenarios())) / 2  # most of it runs
+    assert not [text for text in refused if "strict" not in text]
 
 
 def test_ops_without_a_row_are_lowered() -> None:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from unigrad.errors import RuleError
-from unigrad.ops.spec import Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from unigrad.ir.nodes import Node
     from unigrad.ops.pattern import Pattern
+    from unigrad.ops.spec import Op
 
 __all__ = ["ATOM", "LOWEST", "OURS", "Dialect", "Fused", "Hole", "Row", "Template"]
 
@@ -85,16 +85,16 @@ class Hole(NamedTuple):
         binding: how tightly the surroundings bind.
         number: whether a Python number may stand here.
         prefix: text before the hole that goes with it, if the argument may be left out.
-        index: whether the hole is the inside of square brackets.
+        inside: whether the hole is the inside of square brackets.
     """
 
     kind: str
     name: str
     position: int
     binding: int
-    number: bool
-    prefix: str
-    index: bool
+    number: bool = False
+    prefix: str = ""
+    inside: bool = False
 
 
 class Template(NamedTuple):
@@ -118,8 +118,12 @@ class Dialect:
         dtype_names: dtypes whose name differs in this framework.
         unsupported: ops that this framework cannot do, each with the reason.
         fused: rows for small patterns.
-        number: how a number that must be an array is written, with ``{value}`` and ``{dtype}``.
-        eager: whether statements run one by one, so that dead arrays are worth releasing.
+        number: how a number that must be an array is written, with ``{value}``, ``{dtype}`` and
+            ``{device}`` (a keyword argument with the comma before it, or nothing).
+        helpers: the source of functions that rows call, written at the head of the files that do.
+        rule: how a function with a derivative of its own is made of the functions ``{value}``,
+            ``{pulls}`` and ``{pushes}``, for rows whose gradient is ``OURS``.
+        devices: how this framework spells a device.
 
     Raises:
         RuleError: if a row names an argument that its op does not have, or does not parse.
@@ -137,17 +141,19 @@ class Dialect:
         unsupported: Mapping[Op[...], str] | None = None,
         fused: Sequence[Fused] = (),
         helpers: str = "",
-        transforms: Mapping[str, str] | None = None,
+        rule: str = "",
+        devices: Callable[[str], str] = str,
     ) -> None:
         self.name = name
         self.imports = dict(imports)
         self.dtypes = dtypes
         self.dtype_names = dict(dtype_names or {})
-        self.unsupported = dict(unsupported or {})
+        self.unsupported: dict[Any, str] = dict(unsupported or {})
         self.number = number
-        self.transforms = dict(transforms or {})
+        self.rule = rule
+        self.devices = devices
         self.helpers = {node.name: _source(helpers, node) for node in _functions(helpers)}
-        self.templates: dict[Op[...], tuple[Template, ...]] = {}
+        self.templates: dict[Any, tuple[Template, ...]] = {}
         for op, given in rows.items():
             listed = (given,) if isinstance(given, (str, Row)) else tuple(given)
             self.templates[op] = tuple(
@@ -157,44 +163,44 @@ class Dialect:
         for one in fused:
             words = set(re.findall(r"\w+", one.text))
             names = [name for name in one.pattern.variable_names if name in words]
-            template = self._template(Row(one.text), f"the pattern {one.pattern!r}", names, ())
+            what = f"the pattern {one.pattern!r}"
+            template = self._template(Row(one.text), what, _Arguments(tuple(names)))
             self.fused.setdefault(one.pattern.op, []).append((one, template))
 
     def template(self, node: Node) -> Template | None:
         """The first row that serves a node."""
-        for template in self.templates.get(node.op, ()):  # pyright: ignore[reportArgumentType, reportCallIssue]
+        for template in self.templates.get(node.op, ()):
             when = template.row.when
             if when is None or when(node):
                 return template
         return None
+
+    def is_ruled(self, node: Node) -> bool:
+        """Whether native mode must put our rule around the node to keep the convention."""
+        template = self.template(node)
+        return template is not None and template.row.gradient == OURS and template.faithful is None
 
     def dtype(self, name: str) -> str:
         """A dtype as this framework writes it."""
         return self.dtypes.format(name=self.dtype_names.get(name, name))
 
     def _parse(self, op: Op[...], row: Row) -> Template:
-        if row.helper:
-            for node in _functions(row.helper):
-                self.helpers[node.name] = _source(row.helper, node)
-        variadic = op.operands[0] if op.variadic else ""
+        for node in _functions(row.helper):
+            self.helpers[node.name] = _source(row.helper, node)
         what = f"the row of {op.name!r}"
-        template = self._template(row, what, op.operands, op.params, variadic, op)
+        arguments = _Arguments(
+            op.operands,
+            op.params,
+            op.operands[0] if op.variadic else "",
+            elementwise=op.elementwise,
+        )
+        template = self._template(row, what, arguments)
         if not row.faithful:
             return template
-        other = replace(row, text=row.faithful, faithful="")
-        return template._replace(
-            faithful=self._template(other, what, op.operands, op.params, variadic, op)
-        )
+        other = replace(row, text=row.faithful, faithful="", numbers="")
+        return template._replace(faithful=self._template(other, what, arguments))
 
-    def _template(
-        self,
-        row: Row,
-        what: str,
-        operands: Sequence[str],
-        params: Sequence[str],
-        variadic: str = "",
-        op: Op[...] | None = None,
-    ) -> Template:
+    def _template(self, row: Row, what: str, arguments: _Arguments) -> Template:
         what = f"{self.name}: {what} ({row.text!r})"
         try:
             tree = ast.parse(row.text, mode="eval").body
@@ -202,59 +208,84 @@ class Dialect:
             raise RuleError(f"{what} does not parse: {error.msg}") from None
         numbers = None if row.numbers is None else row.numbers.split()
         for number in numbers or ():
-            if number not in operands:
+            if number not in arguments.operands:
                 raise RuleError(f"{what}: {number!r} is no operand")
         holes: list[tuple[int, int, Hole]] = []
         names: set[str] = set()
         seen: set[str] = set()
         for node, binding, context in _walk(tree, LOWEST, ""):
-            span = (node.col_offset, node.end_col_offset or 0)
-            name = "out" if isinstance(node, ast.Attribute) else node.id
-            prefix = ""
-            if context == "keyword":
-                comma = row.text.rindex("," if "," in row.text[: span[0]] else "(", 0, span[0])
-                if row.text[comma] == ",":
-                    prefix = row.text[comma : span[0]]
-                    span = (comma, span[1])
-                else:
-                    prefix = row.text[comma + 1 : span[0]]
-                    span = (comma + 1, span[1])
-            if isinstance(node, ast.Attribute):
-                hole = Hole(node.attr, name, 0, binding, False, prefix, False)  # noqa: FBT003
-            elif name == variadic:
-                hole = Hole("operands", name, 0, binding, name in (numbers or ()), prefix, False)  # noqa: FBT003
-            elif name in operands:
-                number = (
-                    name in numbers
-                    if numbers is not None
-                    else context == "operator" or (op is None or op.elementwise)
-                )
-                hole = Hole("operand", name, list(operands).index(name), binding, number, prefix, False)  # noqa: FBT003
-            elif name in params:
-                hole = Hole("param", name, list(params).index(name), binding, False, prefix, context == "index")  # noqa: FBT003
-            elif name in self.imports or name in self.helpers or hasattr(builtins, name):
-                names.add(name)
+            start, end, prefix = _span(row.text, node, context)
+            hole = arguments.hole(node, binding, context, prefix, numbers)
+            if hole is None:
+                if not self._is_known(node.id):
+                    known = ", ".join((*arguments.operands, *arguments.params, *self.imports))
+                    raise RuleError(f"{what} uses {node.id!r}; it may use {known}")
+                names.add(node.id)
                 continue
-            else:
-                known = ", ".join((*operands, *params, *self.imports))
-                raise RuleError(f"{what} uses {name!r}; it may use {known}")
-            if name in seen and name in operands:
-                raise RuleError(f"{what} uses {name!r} twice, which would compute it twice")
-            seen.add(name)
-            holes.append((*span, hole))
-        missing = [name for name in operands if name not in seen]
-        if missing and operands:
+            if hole.name in seen and hole.name in arguments.operands:
+                raise RuleError(f"{what} uses {hole.name!r} twice, which would compute it twice")
+            seen.add(hole.name)
+            holes.append((start, end, hole))
+        missing = [name for name in arguments.operands if name not in seen]
+        if missing:
             raise RuleError(f"{what} does not use {', '.join(missing)}")
-        pieces: list[str | Hole] = []
-        at = 0
-        for start, end, hole in sorted(holes, key=lambda item: item[0]):
-            if start > at:
-                pieces.append(row.text[at:start])
-            pieces.append(hole)
-            at = end
-        if at < len(row.text):
-            pieces.append(row.text[at:])
-        return Template(tuple(pieces), _binding_of(tree), frozenset(names), row)
+        return Template(_pieces(row.text, holes), _binding_of(tree), frozenset(names), row)
+
+    def _is_known(self, name: str) -> bool:
+        return name in self.imports or name in self.helpers or hasattr(builtins, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    """What the text of a row may name: operands (one of them all of them) and parameters."""
+
+    operands: tuple[str, ...]
+    params: tuple[str, ...] = ()
+    variadic: str = ""
+    elementwise: bool = True
+
+    def hole(
+        self, node: Any, binding: int, context: str, prefix: str, numbers: Sequence[str] | None
+    ) -> Hole | None:
+        """The hole for a name in the text; ``None`` if it is no argument."""
+        if isinstance(node, ast.Attribute):
+            return Hole(node.attr, "out", 0, binding, prefix=prefix)
+        name: str = node.id
+        if name == self.variadic:
+            number = name in (numbers or ())
+            return Hole("operands", name, 0, binding, number=number, prefix=prefix)
+        if name in self.operands:
+            free = context == "operator" or self.elementwise
+            number = free if numbers is None else name in numbers
+            position = self.operands.index(name)
+            return Hole("operand", name, position, binding, number=number, prefix=prefix)
+        if name in self.params:
+            position, inside = self.params.index(name), context == "index"
+            return Hole("param", name, position, binding, prefix=prefix, inside=inside)
+        return None
+
+
+def _span(text: str, node: Any, context: str) -> tuple[int, int, str]:
+    """Where a hole begins and ends, and the text in it that goes with a keyword argument."""
+    start, end = node.col_offset, node.end_col_offset or 0
+    if context != "keyword":
+        return start, end, ""
+    comma = text.rindex("," if "," in text[:start] else "(", 0, start)
+    first = comma if text[comma] == "," else comma + 1
+    return first, end, text[first:start]
+
+
+def _pieces(text: str, holes: list[tuple[int, int, Hole]]) -> tuple[str | Hole, ...]:
+    pieces: list[str | Hole] = []
+    at = 0
+    for start, end, hole in sorted(holes, key=lambda item: item[0]):
+        if start > at:
+            pieces.append(text[at:start])
+        pieces.append(hole)
+        at = end
+    if at < len(text):
+        pieces.append(text[at:])
+    return tuple(pieces)
 
 
 def _functions(source: str) -> list[ast.FunctionDef | ast.ClassDef]:
@@ -287,9 +318,10 @@ def _walk(tree: ast.expr, binding: int, context: str) -> list[tuple[Any, int, st
     while stack:
         node, tight, where = stack.pop()
         match node:
-            case ast.Name():
-                found.append((node, tight, where))
-            case ast.Attribute(value=ast.Name(id="out"), attr="shape" | "dtype" | "device"):
+            case (
+                ast.Name()
+                | ast.Attribute(value=ast.Name(id="out"), attr="shape" | "dtype" | "device")
+            ):
                 found.append((node, tight, where))
             case ast.Attribute(value=value):
                 stack.append((value, ATOM, "attribute"))

@@ -13,7 +13,7 @@ import keyword
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from unigrad.backend.dialect import ATOM, LOWEST, OURS, UNARY, Hole, Names, Template
 from unigrad.backend.native import Rule, arguments_of, parts_of, result_name, rule_key
@@ -22,10 +22,11 @@ from unigrad.ir.dims import Dim, symbols_of
 from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
 from unigrad.ir.source import locations, variable_name
 from unigrad.ir.types import DType, TensorType, byte_count
+from unigrad.ops.families import as_tuple
 from unigrad.ops.pattern import match
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from unigrad.backend.dialect import Dialect
 
@@ -72,7 +73,9 @@ class _Module:
     """What the functions of one emitted file share.
 
     Attributes:
-        names: every name in the file.
+        reserved: names that mean something already: imports, helpers, builtins, keywords.
+        names: those and the functions of the file.
+        variables: names of variables in one of the functions.
         device: where new arrays are made, ``None`` for the framework's default.
         rules: where a framework differentiates what is written by our convention: makes the rule
             that stands around an op whose native gradient breaks it.
@@ -81,11 +84,23 @@ class _Module:
             op with a rule, by what the rule serves.
     """
 
-    names: Names
+    reserved: frozenset[str]
     device: str | None = None
     rules: Callable[[Node], Rule] | None = None
+    names: Names = field(init=False)
+    variables: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
     functions: dict[Hashable, tuple[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.names = Names(set(self.reserved))
+
+    def function_name(self, wanted: str) -> str:
+        """A name for a function, which is that of no variable so far."""
+        name = self.names.fresh(wanted)
+        while name in self.variables:
+            name = self.names.fresh(wanted)
+        return name
 
 
 @dataclass
@@ -128,15 +143,16 @@ def emit(
             if it has no literal.
         release: whether to release large arrays after their last use.
         decorators: lines above the function, in names that the dialect imports.
-        device: where new arrays are made, as targets spell it; ``None`` for the framework's default.
+        device: where new arrays are made, as targets spell it; ``None``: the framework's default.
         rules: makes the rule that stands around an op whose native gradient breaks the convention;
             ``None`` if no framework differentiates what is written, or by its own convention.
 
     Raises:
         UnsupportedError: if an op has no row.
     """
-    taken = {*dialect.imports, *dialect.helpers, *keyword.kwlist, *dir(builtins), "math"}
-    module = _Module(Names(taken), None if device is None else dialect.devices(device), rules)
+    reserved = {*dialect.imports, *dialect.helpers, *keyword.kwlist, *dir(builtins), "math"}
+    named = None if device is None else dialect.devices(device)
+    module = _Module(frozenset(reserved), named, rules)
     emitter = _Emitter(graph, dialect, name, release=release, module=module, ours=rules is not None)
     if rules is None and not any(True for node in graph.nodes for _ in graph_parameters(node)):
         module.names.taken.discard(emitter.name)  # alone in the file: a variable may share its name
@@ -145,16 +161,23 @@ def emit(
 
 class _Emitter:
     def __init__(
-        self, graph: Graph, dialect: Dialect, name: str, *, release: bool, module: _Module, ours: bool
+        self,
+        graph: Graph,
+        dialect: Dialect,
+        name: str,
+        *,
+        release: bool,
+        module: _Module,
+        ours: bool,
     ) -> None:
         self.graph = graph
         self.dialect = dialect
         self.release = release
         self.ours = ours
         self.shared = module
-        self.names = self.shared.names
+        self.names = Names(set(self.shared.reserved))
         self.used = self.shared.used
-        self.name = self.names.fresh(_identifier(name) or "function")
+        self.name = module.function_name(_identifier(name) or "function")
         self.symbols: set[str] = set()
         self.body = _Body()
         self.nodes = [node for node in graph.nodes if node.operands or not _is_input(node)]
@@ -183,11 +206,16 @@ class _Emitter:
         if rendered.startswith("(") and rendered.endswith(")") and (len(outputs) > 1 or flat):
             rendered = _without_parentheses(rendered)
         sizes = self._sizes()
-        lines = [f"{_INDENT}{line}" for line in (*prelude, *sizes, *self.body.lines, f"return {rendered}")]
+        lines = [
+            f"{_INDENT}{line}"
+            for line in (*prelude, *sizes, *self.body.lines, f"return {rendered}")
+        ]
         trailing = [self.body.texts[node][0] for node in self.body.constants]
         header = [f"@{decorator}" for decorator in decorators]
         for decorator in decorators:
-            self.used.update(re.findall(r"[A-Za-z_]\w*", decorator.partition("(")[0].partition(".")[0]))
+            self.used.update(
+                re.findall(r"[A-Za-z_]\w*", decorator.partition("(")[0].partition(".")[0])
+            )
         header.append(f"def {self.name}({', '.join((*arguments, *trailing))}):")
         bodies = [line for _, text in self.shared.functions.values() for line in (text, "", "")]
         text = "\n".join([*self._head(), *bodies, *header, *lines]) + "\n"
@@ -207,27 +235,38 @@ class _Emitter:
         """The name of the function for a closed body, written when it is first needed."""
         known = self.shared.functions.get(graph)
         if known is None:
-            known = self.shared.functions[graph] = self._function(graph, graph.name or "body", self.ours)
+            known = self.shared.functions[graph] = self._function(
+                graph, graph.name or "body", self.ours
+            )
         return known[0]
 
-    def _function(self, graph: Graph, name: str, ours: bool) -> tuple[str, str]:  # noqa: FBT001
+    def _fresh(self, wanted: str) -> str:
+        """A name for a variable of this function, which hides no function of the file."""
+        name = self.names.fresh(wanted)
+        while name in self.shared.names.taken:
+            name = self.names.fresh(wanted)
+        self.shared.variables.add(name)
+        return name
+
+    def _function(self, graph: Graph, name: str, *, ours: bool) -> tuple[str, str]:
         inner = _Emitter(
             graph, self.dialect, name, release=self.release, module=self.shared, ours=ours
         )
         return inner.name, inner.function_text()
 
     def _ruled(self, node: Node) -> tuple[str, int, int]:
-        """A call of the op as a function with our derivative, which is written when first needed."""
+        """A call of the op as a function with our derivative, written when first needed."""
         key = ("rule", rule_key(node))
         if key not in self.shared.functions:
             rule = cast("Callable[[Node], Rule]", self.shared.rules)(node)
-            name = self.names.fresh(_identifier(node.op.name))
+            name = self.shared.function_name(_identifier(node.op.name))
             self.shared.functions[key] = (name, "")  # a rule may use its own op
             names: dict[Graph | None, str] = {None: "None"}
             texts: list[str] = []
             for graph in (rule.value, *rule.pulls, *rule.pushes):
-                if graph not in names:
-                    names[graph], text = self._function(graph, graph.name, graph is not rule.value)  # pyright: ignore[reportOptionalMemberAccess]
+                if graph is not None and graph not in names:
+                    ours = graph is not rule.value
+                    names[graph], text = self._function(graph, graph.name, ours=ours)
                     texts += [text, "", ""]
             made = self.dialect.rule.format(
                 value=names[rule.value],
@@ -250,7 +289,7 @@ class _Emitter:
                 targets.append("_")
                 continue
             label = self.labels.get(part) or _identifier(result_name(node, position))
-            name = self.names.fresh(label)
+            name = self._fresh(label)
             self.body.texts[part] = (name, ATOM, 0)
             targets.append(name)
         return f"({targets[0]},)" if len(targets) == 1 else ", ".join(targets)
@@ -279,7 +318,7 @@ class _Emitter:
         prelude: list[str] = []
         placed: set[int] = set()
         for parameter in parameters or ():
-            label = self.names.fresh(_identifier(parameter.name) or "x")
+            label = self._fresh(_identifier(parameter.name) or "x")
             arguments.append(label)
             for position, path in parameter.leaves:
                 placed.add(position)
@@ -287,13 +326,15 @@ class _Emitter:
                 if not path:
                     self.body.texts[node] = (label, ATOM, 0)
                     continue
-                leaf = self.names.fresh(_identifier(re.split(r"[^\w]+", path.rstrip("]'\""))[-1]) or label)
+                leaf = self._fresh(
+                    _identifier(re.split(r"[^\w]+", path.rstrip("]'\""))[-1]) or label
+                )
                 self.body.texts[node] = (leaf, ATOM, 0)
                 if self.uses.get(node):
                     prelude.append(f"{leaf} = {label}{path}")
         for position, node in enumerate(inputs):
             if position not in placed:
-                label = self.names.fresh(_identifier(node.params[0]) or "x")
+                label = self._fresh(_identifier(node.params[0]) or "x")
                 arguments.append(label)
                 self.body.texts[node] = (label, ATOM, 0)
         return arguments, prelude
@@ -309,8 +350,8 @@ class _Emitter:
                     lines.append(f"{size} = {self.body.texts[node][0]}.shape[{axis}]")
         if missing:
             raise ShapeError(
-                f"the size {listed(sorted(missing))} cannot be read from an argument: give the name alone"
-                " as a dimension of one of them"
+                f"the size {listed(sorted(missing))} cannot be read from an argument:"
+                " give the name alone as a dimension of one of them"
             )
         return lines
 
@@ -357,12 +398,14 @@ class _Emitter:
                 if read:
                     reads[node] = read
                 continue
-            fresh = self.names.fresh(label or _identifier(node.op.name) or "value")
+            fresh = self._fresh(label or _identifier(node.op.name) or "value")
             texts[node] = (fresh, ATOM, 0)
             statements.append((f"{fresh} = {text}{self._comment(node)}", read))
             if self.release and _is_large(node):
                 reads[node] = frozenset((fresh,))
-        returned: frozenset[str] = _NOTHING.union(*(reads.get(node, _NOTHING) for node in self.graph.outputs))
+        returned: frozenset[str] = _NOTHING.union(
+            *(reads.get(node, _NOTHING) for node in self.graph.outputs)
+        )
         self._release(statements, returned)
 
     def _read_by(self, node: Node) -> frozenset[str]:
@@ -374,8 +417,10 @@ class _Emitter:
         found = [reads[operand] for operand in operands if operand in reads]
         return found[0] if len(found) == 1 else _NOTHING.union(*found)
 
-    def _release(self, statements: list[tuple[str, frozenset[str]]], returned: frozenset[str]) -> None:
-        """Write the statements, each followed by the release of the large arrays it was last to read."""
+    def _release(
+        self, statements: list[tuple[str, frozenset[str]]], returned: frozenset[str]
+    ) -> None:
+        """Write the statements, each followed by the release of the arrays it was last to read."""
         last: dict[str, int] = {}
         for number, (_, reads) in enumerate(statements):
             for name in reads:
@@ -398,7 +443,7 @@ class _Emitter:
 
     def _constant(self, node: Node) -> str:
         """A captured array becomes a trailing parameter."""
-        label = self.names.fresh(variable_name(node) or f"constant_{len(self.body.constants)}")
+        label = self._fresh(variable_name(node) or f"constant_{len(self.body.constants)}")
         self.body.texts[node] = (label, ATOM, 0)
         self.body.constants.append(node)
         return label
@@ -421,47 +466,48 @@ class _Emitter:
         if template.names:
             self.used.update(template.names)
         depth = 0
-        texts = self.body.texts
         parts: list[str] = []
         for piece in template.pieces:
-            if piece.__class__ is str:
-                parts.append(piece)  # pyright: ignore[reportArgumentType]
+            if isinstance(piece, str):
+                parts.append(piece)
                 continue
-            hole: Hole = piece  # pyright: ignore[reportAssignmentType]
-            if hole.kind == "operand":
-                operand = bound[hole.name] if bound else node.operands[hole.position]
-                if not isinstance(operand, Node):
-                    parts.append(hole.prefix + self._param(hole, operand, node))
-                    continue
-                known = texts.get(operand)
-                if known is not None:
-                    text, binding, deep = known
-                    depth = max(depth, deep)
-                    parts.append(hole.prefix + (text if binding >= hole.binding else f"({text})"))
-                else:
-                    parts.append(hole.prefix + self._operand(operand, hole.binding, number=hole.number))
-            elif hole.kind == "operands":
-                # Only cotangents and tangents may be numbers, never what a body computes with.
-                fixed = sum(len(body.inputs) for body in graph_parameters(node)) if hole.number else 0
-                parts.append(
-                    ", ".join(
-                        self._operand(one, LOWEST + 1, number=hole.number and position >= fixed)
-                        for position, one in enumerate(node.operands)
-                    )
-                )
-                depth = max((texts[one][2] for one in node.operands if one in texts), default=0)
-            elif hole.kind == "param":
-                value = node.params[hole.position]
-                if hole.prefix and _is_default(hole.name, value, node):
-                    continue
-                parts.append(hole.prefix + self._param(hole, value, node))
-            elif hole.kind == "shape":
-                parts.append(hole.prefix + self._value(tensor(node).shape))
-            elif hole.kind == "dtype":
-                parts.append(hole.prefix + self._value(tensor(node).dtype))
-            elif self.shared.device is not None:
-                parts.append(hole.prefix + repr(self.shared.device))
+            text, deep = self._fill(piece, node, bound)
+            depth = max(depth, deep)
+            if text:
+                parts.append(piece.prefix + text)
         return _tidy("".join(parts)), template.binding, depth
+
+    def _fill(self, hole: Hole, node: Node, bound: dict[str, Any]) -> tuple[str, int]:
+        """The text for a hole, ``""`` where it may be left out, and how deep it nests."""
+        texts = self.body.texts
+        if hole.kind == "operand":
+            operand = bound[hole.name] if bound else node.operands[hole.position]
+            if not isinstance(operand, Node):
+                return self._param(hole, operand, node), 0
+            text = self._operand(operand, hole.binding, number=hole.number)
+            return text, texts[operand][2] if operand in texts else 0
+        if hole.kind == "operands":
+            # Only cotangents and tangents may be numbers, never what a body computes with.
+            fixed = sum(len(body.inputs) for body in graph_parameters(node)) if hole.number else 0
+            several = [
+                self._operand(one, LOWEST + 1, number=hole.number and position >= fixed)
+                for position, one in enumerate(node.operands)
+            ]
+            depth = max((texts[one][2] for one in node.operands if one in texts), default=0)
+            return ", ".join(several), depth
+        return self._fact(hole, node), 0
+
+    def _fact(self, hole: Hole, node: Node) -> str:
+        """The text for what is known of a node besides its operands."""
+        if hole.kind == "param":
+            value = node.params[hole.position]
+            absent = hole.prefix and _is_default(hole.name, value, node)
+            return "" if absent else self._param(hole, value, node)
+        if hole.kind == "shape":
+            return self._value(tensor(node).shape)
+        if hole.kind == "dtype":
+            return self._value(tensor(node).dtype)
+        return "" if self.shared.device is None else repr(self.shared.device)
 
     def _operand(self, node: Node, binding: int, *, number: bool) -> str:
         """An operand's text; a number that must be an array is made one."""
@@ -472,27 +518,29 @@ class _Emitter:
             if tensor(node).ndim:
                 return self._constant(node)
             text, tight = _literal(node)
-            if text.startswith("math."):
-                self.used.add("math")
-            elif text.startswith("-math."):
+            if text.startswith(("math.", "-math.")):
                 self.used.add("math")
             if number:
                 return text if tight >= binding else f"({text})"
             self.used.update(re.findall(r"\b[A-Za-z_]\w*(?=[.(])", self.dialect.number))
             device = "" if self.shared.device is None else f", device={self.shared.device!r}"
-            return self.dialect.number.format(value=text, dtype=self._value(node.dtype), device=device)
+            return self.dialect.number.format(
+                value=text, dtype=self._value(node.dtype), device=device
+            )
         text, tight, _ = known
         return text if tight >= binding else f"({text})"
 
     def _param(self, hole: Hole, value: Any, node: Node) -> str:
-        if hole.name == "key" and hole.index:
+        if hole.name == "key" and hole.inside:
             return self._index(value, tensor(node.operands[0]) if node.operands else None)
         if hole.name == "key":
             return _tuple([self._entry(one) for one in value])
-        if hole.name == "axis" and isinstance(value, tuple) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType]
-            value = value[0]  # pyright: ignore[reportUnknownVariableType]
+        if hole.name == "axis":
+            axes = as_tuple(value)
+            value = axes[0] if len(axes) == 1 else axes
         text = self._value(value)
-        return f"({text})" if hole.binding == ATOM and not text[0].isalpha() and text[0] != "(" else text
+        atomic = hole.binding < ATOM or text[0].isalpha() or text[0] == "("
+        return text if atomic else f"({text})"
 
     def _value(self, value: Any) -> str:
         """A parameter as Python text."""
@@ -506,7 +554,7 @@ class _Emitter:
             self.symbols.update(symbols_of(value))
             return str(value)
         if isinstance(value, tuple):
-            return _tuple([self._value(one) for one in value])  # pyright: ignore[reportUnknownVariableType]
+            return _tuple([self._value(one) for one in as_tuple(value)])
         if isinstance(value, float) and not math.isfinite(value):
             self.used.add("math")
             return _nonfinite(value)
@@ -515,7 +563,7 @@ class _Emitter:
     def _entry(self, entry: Any) -> str:
         """One entry of a basic index as an object."""
         if isinstance(entry, tuple):
-            start, stop, step = entry
+            start, stop, step = as_tuple(entry)
             bounds = [self._value(start), self._value(stop)]
             return f"slice({', '.join(bounds if step == 1 else [*bounds, str(step)])})"
         return self._value(entry)
@@ -526,7 +574,7 @@ class _Emitter:
         axis = 0
         for entry in key:
             if isinstance(entry, tuple):
-                start, stop, step = entry
+                start, stop, step = as_tuple(entry)
                 size = type_.shape[axis] if type_ is not None else None
                 if step < 0:
                     low = "" if size is not None and start == size - 1 else str(start)
@@ -548,8 +596,9 @@ class _Emitter:
 
 def unsupported(node: Node, dialect: Dialect) -> UnsupportedError:
     """The error for a node that a target cannot write, raised before anything runs."""
-    reason = dialect.unsupported.get(node.op)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    text = f"{dialect.name} has no row for the op {node.op.name!r} on {[str(o.type) for o in node.operands]}"
+    reason = dialect.unsupported.get(node.op)
+    types = [str(operand.type) for operand in node.operands]
+    text = f"{dialect.name} has no row for the op {node.op.name!r} on {types}"
     error = UnsupportedError(f"{text}: {reason}" if reason else text)
     places = locations(node)
     return locate(error, places[0] if places else None)
@@ -623,9 +672,7 @@ def _is_default(name: str, value: Any, node: Node) -> bool:
     if name == "keepdims":
         return value is False
     return (
-        name == "axis"
-        and isinstance(value, tuple)
-        and len(value) == tensor(node.operands[0]).ndim  # pyright: ignore[reportUnknownArgumentType]
+        name == "axis" and isinstance(value, tuple) and len(value) == tensor(node.operands[0]).ndim  # pyright: ignore[reportUnknownArgumentType]
     )
 
 

@@ -71,4 +71,5 @@ def result_name(node: Node, position: int) -> str:
     if position < count or node.op is jvp_of:
         output = variable_name(graph.outputs[position % count]) or graph.name or "value"
         return output if position < count else f"{output}_t"
-    return f"{graph.inputs[wrt[position - count]].params[0] or 'x'}_ct"
+    source: Node = graph.inputs[wrt[position - count]]
+    return f"{source.params[0] or 'x'}_ct"

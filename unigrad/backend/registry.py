@@ -61,6 +61,8 @@ class Backend:
         install: the command that installs it.
         modes: the modes, default first; empty if there is one way only.
         native: whether the framework differentiates (``autodiff="native"``).
+        ruled: the modes in which its transforms obey our rule around a native op; in another mode,
+            transforms that hold such an op are expanded by our own rules.
         interface: the version of the backend interface that it is written for.
         legalise: further rewriting of a graph before it is written.
         decorators: lines above the function that is written for a graph.
@@ -73,6 +75,7 @@ class Backend:
     install: str
     modes: tuple[str, ...] = ()
     native: bool = False
+    ruled: tuple[str, ...] = ()
     interface: int = INTERFACE
     legalise: Callable[[Graph], Graph] | None = None
     decorators: Callable[[Graph], Sequence[str]] = lambda _: ()
@@ -109,7 +112,8 @@ def found(name: str) -> Backend:
         backend = entry.load()
     except Exception as error:
         raise BackendError(
-            f"the backend {name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
+            f"the backend {name!r} ({entry.value}) cannot be loaded:"
+            f" {type(error).__name__}: {error}"
         ) from error
     if not isinstance(backend, Backend):
         raise BackendError(

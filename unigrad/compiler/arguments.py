@@ -51,7 +51,7 @@ class Static:
         )
 
     def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
+        return hash((self.value.__class__, self.value))
 
     def __repr__(self) -> str:
         return f"static {self.value!r}"

@@ -24,7 +24,9 @@ def _closed_here(graph: Graph, nodes: list[Any]) -> Graph:
     """``graph`` as a closed graph of the current trace."""
     place = current_scope()
     inner = Scope(place)
-    inputs = [inner.input(node.type, name) for node, name in zip(nodes, graph.input_names, strict=True)]
+    inputs = [
+        inner.input(node.type, name) for node, name in zip(nodes, graph.input_names, strict=True)
+    ]
     outputs = inline(graph, inputs, inner)
     closed, _ = close(inner, inputs, outputs, name=graph.name)
     return closed
@@ -44,7 +46,7 @@ def graph_function(graph: Graph, name: str, settings: dict[str, Any] | None = No
 
 
 def split_derivative(graph: Graph, wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Halves:
-    """The vjp of a graph in two parts: outputs and residuals first, cotangents when they are known."""
+    """The vjp of a graph in two parts: outputs and residuals first, cotangents when wanted."""
     key = ("split", wrt, seeds)
     known = graph.memo.get(key)
     if known is None:
@@ -62,9 +64,9 @@ def residual_pullback(function: Function, args: tuple[Any, ...]) -> Any:
         args: positional arguments: arrays of floating dtypes and structures of them.
 
     Returns:
-        ``(result, pull)``, where ``pull`` takes flat cotangents and returns those of ``args`` in their
-        structure; ``None`` where this way does not serve (native mode, integers, settings among the
-        arguments, arrays on a tape taken from around the function).
+        ``(result, pull)``, where ``pull`` takes flat cotangents and returns those of ``args`` in
+        their structure; ``None`` where this way does not serve (native mode, integers, settings
+        among the arguments, arrays on a tape taken from around the function).
     """
     settings = function.settings()
     arguments = function.read(args, {})
@@ -78,7 +80,9 @@ def residual_pullback(function: Function, args: tuple[Any, ...]) -> Any:
     types = (*graph.input_types, *graph.output_types)
     if traced.hidden or not all(type_.is_floating for type_ in types):
         return None
-    halves = split_derivative(graph, tuple(range(len(graph.inputs))), tuple(range(len(graph.outputs))))
+    halves = split_derivative(
+        graph, tuple(range(len(graph.inputs))), tuple(range(len(graph.outputs)))
+    )
     functions = graph.memo.get("halves")
     if functions is None:
         functions = tuple(

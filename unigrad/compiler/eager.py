@@ -81,7 +81,7 @@ set_evaluator(evaluate)
 
 
 def _derivative(*args: Any) -> Function:
-    from unigrad.compiler.derivative import graph_derivative  # noqa: PLC0415  (imported by need)
+    from unigrad.compiler.derivative import graph_derivative  # imported by need
 
     return graph_derivative(*args)
 

@@ -36,6 +36,7 @@ __all__ = ["Function", "has_traced_leaf", "placed"]
 
 _SETTINGS: Final = 16  # for how many settings a guard is kept
 
+
 class Function:
     """A function of model math, on whatever target the settings name.
 
@@ -62,7 +63,9 @@ class Function:
         self._name = name or getattr(function, "__name__", type(function).__name__)
         self.static = frozenset(static)
         self.remake = remake
-        self.overrides = {key: value for key, value in (settings or {}).items() if value is not None}
+        self.overrides = {
+            key: value for key, value in (settings or {}).items() if value is not None
+        }
         self.chain: Hashable = (chain, self.static, tuple(sorted(self.overrides.items(), key=str)))
         self.anchor = function if anchor is None else anchor
         self._state = state_of(self.anchor, self.chain)
@@ -71,6 +74,7 @@ class Function:
     # -- calling -----------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run on arrays; on traced values, become part of the trace around it."""
         settings = config.current()
         if not kwargs:
             fast = self._state.guards.get(settings)
@@ -84,7 +88,7 @@ class Function:
         """As a method, the function is bound and cached with its object."""
         if instance is None:
             return self
-        bound = self.function.__get__(instance, owner)
+        bound = cast("Any", self.function).__get__(instance, owner)
         return Function(
             bound, name=self._name, static=tuple(self.static), settings=self.overrides,
             body=None if self._body is self.function else functools.partial(self._body, instance),
@@ -109,7 +113,7 @@ class Function:
             return
         if not all(plan.__class__ is int for plan in arguments.plan):
             return
-        from unigrad.compiler.making import Place, fast_way  # noqa: PLC0415  (imported by need)
+        from unigrad.compiler.making import Place, fast_way  # imported by need
 
         fast = fast_way(self._name, arguments, Place(*place), compiled)
         if fast is not None:
@@ -138,7 +142,7 @@ class Function:
                 state.compiled.move_to_end(key)
                 state.hits += 1
                 return known, place
-            from unigrad.compiler.making import Place, make  # noqa: PLC0415  (imported by need)
+            from unigrad.compiler.making import Place, make  # imported by need
 
             state.misses += 1
             log().info("compiling %s for %s, %s", self._name, place[0].name, arguments.types)
@@ -201,7 +205,7 @@ class Function:
         return self.trace(self.settings(), self._like(like, keywords)).graph
 
     def source(self, target: Any = None, /, *like: Any, **keywords: Any) -> str:
-        """The native source for a target, which needs neither unigrad nor, to be shown, the framework.
+        """The native source for a target; it needs no unigrad, and to be shown, no framework.
 
         Args:
             target: such as ``"torch"``; the current one if ``None``.
@@ -210,11 +214,12 @@ class Function:
 
         Example:
             >>> import unigrad as ug
-            >>> print(ug.grad(ug.function(lambda x: x * x)).source("numpy", 3.0))  # doctest: +ELLIPSIS
+            >>> square = ug.function(lambda x: x * x)
+            >>> print(ug.grad(square).source("numpy", 3.0))  # doctest: +ELLIPSIS
             def ...
         """
-        from unigrad.compiler.pipeline import write  # noqa: PLC0415  (imported by need)
-        from unigrad.compiler.render import literal  # noqa: PLC0415
+        from unigrad.compiler.pipeline import write  # imported by need
+        from unigrad.compiler.render import literal
 
         settings = self.settings(target)
         arguments = self._like(like, keywords)
@@ -223,7 +228,8 @@ class Function:
         emitted, _ = write(
             traced.graph, backend, name=self._name, parameters=_parameters(arguments),
             render=lambda texts: literal(traced.structure, texts),
-            native=settings.autodiff == "native" and backend.native, conventions=settings.conventions,
+            native=settings.autodiff == "native" and backend.native,
+            conventions=settings.conventions,
         )  # fmt: skip
         return emitted.text
 
@@ -238,8 +244,8 @@ class Function:
         Returns:
             A function of the arguments that are no settings, in their order.
         """
-        from unigrad.compiler.pipeline import build  # noqa: PLC0415  (imported by need)
-        from unigrad.compiler.render import literal  # noqa: PLC0415
+        from unigrad.compiler.pipeline import build  # imported by need
+        from unigrad.compiler.render import literal
 
         settings = self.settings(target)
         arguments = self._like(like, keywords)
@@ -249,10 +255,16 @@ class Function:
             traced.graph, backend, mode, settings.target.device, name=self._name,
             label=f"{settings.target} {self._name}", parameters=_parameters(arguments),
             render=lambda texts: literal(traced.structure, texts),
-            native=settings.autodiff == "native" and backend.native, conventions=settings.conventions,
+            native=settings.autodiff == "native" and backend.native,
+            conventions=settings.conventions,
         )  # fmt: skip
         if traced.hidden:
-            return functools.partial(program.call, **dict(zip(traced.graph.input_names[-len(traced.hidden):], traced.hidden, strict=True)))
+            return functools.partial(
+                program.call,
+                **dict(
+                    zip(traced.graph.input_names[-len(traced.hidden) :], traced.hidden, strict=True)
+                ),
+            )
         if program.emitted.flat:
             unflatten = traced.structure.unflatten
 
@@ -264,7 +276,7 @@ class Function:
 
     def explain(self, *like: Any, **keywords: Any) -> Report:
         """Which rewriting rules fired, and where, for arguments like these."""
-        from unigrad.compiler.pipeline import optimise  # noqa: PLC0415  (imported by need)
+        from unigrad.compiler.pipeline import optimise  # imported by need
 
         settings = self.settings()
         traced = self.trace(settings, self._like(like, keywords))
@@ -312,10 +324,7 @@ def has_traced_leaf(tree: Any) -> bool:
 
 def _is_traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     if current_scope() is None:
-        for arg in args:
-            if arg.__class__ is TracedArray:
-                return True
-        return False
+        return any(arg.__class__ is TracedArray for arg in args)
     return has_traced_leaf((args, kwargs))
 
 
@@ -341,7 +350,7 @@ def _place(
 
 
 def placed(settings: Settings, leaves: Sequence[Leaf]) -> tuple[Backend, str, str | None]:
-    """Backend, mode and device of a call: where only the default stands, a tensor's own framework."""
+    """Backend, mode and device of a call; by default, a tensor's own framework runs it."""
     if settings.target_is_default:
         for leaf in leaves:
             if leaf.owner not in ("python", "numpy"):
@@ -352,6 +361,6 @@ def placed(settings: Settings, leaves: Sequence[Leaf]) -> tuple[Backend, str, st
 
 
 def _parameters(arguments: Arguments) -> list[Parameter]:
-    from unigrad.backend.emit import Parameter  # noqa: PLC0415  (imported by need)
+    from unigrad.backend.emit import Parameter  # imported by need
 
     return [Parameter(name, leaves) for name, leaves in arguments.parameters]

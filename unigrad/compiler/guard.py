@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from unigrad.compiler.arguments import Leaf
     from unigrad.ir.types import TensorType
 
-__all__ = ["MISS", "guard", "returned"]
+__all__ = ["MISS", "guard", "returned", "silenced", "silencing"]
 
 MISS: Final = object()
 """What a guard answers to a call of another signature."""
@@ -38,14 +38,14 @@ def guard(
     label: str,
 ) -> Callable[..., Any]:
     """A function of positional arrays that calls ``native`` or answers :data:`MISS`."""
-    from unigrad.backend.load import load  # noqa: PLC0415  (imported by need)
+    from unigrad.backend.load import load  # imported by need
 
     names = [f"x{position}" for position in range(len(leaves))]
     space: dict[str, Any] = {
-        "ndarray": np.ndarray, "native": native, "MISS": MISS, "errstate": np.errstate,
-        "asarray": getattr(runtime, "from_numpy", None) or runtime.asarray, "to_numpy": runtime.to_numpy,
-        "rebuild": rebuild, "device": device, "place": getattr(runtime, "place", None),
-        **getattr(runtime, "GUARD_NAMES", {}),
+        "ndarray": np.ndarray, "native": native, "MISS": MISS, **silencing(runtime),
+        "asarray": getattr(runtime, "from_numpy", None) or runtime.asarray,
+        "to_numpy": runtime.to_numpy, "rebuild": rebuild, "device": device,
+        "place": getattr(runtime, "place", None), **getattr(runtime, "GUARD_NAMES", {}),
     }  # fmt: skip
     tests: list[str] = []
     passed: list[str] = []
@@ -56,11 +56,17 @@ def guard(
             space[f"{name}_type"] = type(leaf.value)
             space[f"{name}_dtype"] = dtype.numpy.type if is_numpy else dtype
             tests.append(f"type({name}) is {name}_type")
-            passed.append(f"{name}_dtype({name})" if is_numpy else f"asarray({name}, {name}_dtype, device)")
+            passed.append(
+                f"{name}_dtype({name})" if is_numpy else f"asarray({name}, {name}_dtype, device)"
+            )
             continue
         if leaf.owner == "numpy":
             space[f"{name}_dtype"] = dtype.numpy
-            tests += [f"type({name}) is ndarray", f"{name}.dtype is {name}_dtype", f"{name}.shape == {shape}"]
+            tests += [
+                f"type({name}) is ndarray",
+                f"{name}.dtype is {name}_dtype",
+                f"{name}.shape == {shape}",
+            ]
             space[f"{name}_as"] = dtype
             passed.append(name if is_numpy else f"asarray({name}, {name}_as, device)")
             continue
@@ -73,8 +79,7 @@ def guard(
     lines = returned(
         call, outputs, shared, numpy_out=numpy_out, is_numpy=is_numpy, render=render, nested=nested
     )
-    if is_numpy:
-        lines = ["with errstate(all='ignore'):", *(f"    {line}" for line in lines)]
+    lines = silenced(lines, runtime)
     unpack = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
     active = getattr(runtime, "GUARD_ACTIVE", "")
     if active and any(leaf.owner not in ("python", "numpy") for leaf in leaves):
@@ -88,6 +93,21 @@ def guard(
         "    return MISS",
     ]
     return load("\n".join(body) + "\n", "guard", f"guard {label}", space)
+
+
+def silencing(runtime: Any) -> dict[str, Any]:
+    """The names that :func:`silenced` lines use."""
+    if not hasattr(runtime, "silence"):
+        return {}
+    return {"silence": runtime.silence, "restore": runtime.restore}
+
+
+def silenced(lines: list[str], runtime: Any) -> list[str]:
+    """Lines that run without the framework's floating point warnings, if it gives any."""
+    if not hasattr(runtime, "silence"):
+        return lines
+    inside = [f"    {line}" for line in lines]
+    return ["state = silence()", "try:", *inside, "finally:", "    restore(state)"]
 
 
 def returned(

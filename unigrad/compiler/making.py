@@ -15,11 +15,11 @@ import numpy as np
 from unigrad.backend import registry
 from unigrad.backend.load import load
 from unigrad.compiler.arguments import leaf_of
-from unigrad.compiler.guard import guard, returned
+from unigrad.compiler.guard import guard, returned, silenced, silencing
 from unigrad.compiler.pipeline import Program, build
 from unigrad.compiler.render import literal
 from unigrad.compiler.tape import Tape
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node
+from unigrad.ir.nodes import CONSTANT, INPUT, Node
 from unigrad.ops import elementwise, shape
 from unigrad.trace.capture import as_numpy
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Compiled", "Place", "fast_way", "make"]
 
 _VIEWS: Final = {
-    shape.reshape, shape.permute_dims, shape.broadcast_to, shape.expand_dims, shape.squeeze, shape.flip,
-    shape.getitem, elementwise.stop_gradient, elementwise.barrier, elementwise.positive,
+    shape.reshape, shape.permute_dims, shape.broadcast_to, shape.expand_dims, shape.squeeze,
+    shape.flip, shape.getitem, elementwise.stop_gradient, elementwise.barrier, elementwise.positive,
 }  # fmt: skip
 
 
@@ -113,21 +113,27 @@ def make(
 
 
 def _finish(
-    function: Callable[..., Any], runtime: Any, traced: Traced, place: Place, *, nested: bool, label: str
+    function: Callable[..., Any],
+    runtime: Any,
+    traced: Traced,
+    place: Place,
+    *,
+    nested: bool,
+    label: str,
 ) -> Callable[[Sequence[Any]], Any]:
     """What calls the native function and gives results back as the caller's arrays came."""
     is_numpy = runtime.ARRAY_TYPE is np.ndarray
     lines = returned(
-        "native(*values)", traced.graph.output_types, [_shares(node) for node in traced.graph.outputs],
+        "native(*values)", traced.graph.output_types,
+        [_shares(node) for node in traced.graph.outputs],
         numpy_out=not place.native_in, is_numpy=is_numpy,
         render=lambda texts: literal(traced.structure, texts), nested=nested,
     )  # fmt: skip
-    if is_numpy:
-        lines = ["with errstate(all='ignore'):", *(f"    {line}" for line in lines)]
+    lines = silenced(lines, runtime)
     text = "def finish(values):\n" + "".join(f"    {line}\n" for line in lines)
     space = {
         "native": function, "to_numpy": runtime.to_numpy, "rebuild": traced.structure.unflatten,
-        "errstate": np.errstate,
+        **silencing(runtime),
     }  # fmt: skip
     return load(text, "finish", f"finish {label}", space)
 
@@ -145,7 +151,9 @@ def fast_way(
     if place.native_in and (
         not hasattr(runtime, "GUARD_TESTS")
         or any(leaf.owner not in ("python", place.backend.name) for leaf in leaves)
-        or any(leaf.owner != "python" and type(leaf.value) is not runtime.ARRAY_TYPE for leaf in leaves)
+        or any(
+            leaf.owner != "python" and type(leaf.value) is not runtime.ARRAY_TYPE for leaf in leaves
+        )
     ):
         return None
     graph = compiled.traced.graph

@@ -10,6 +10,7 @@ from unigrad.backend import registry
 from unigrad.backend.emit import Emitted, Parameter, emit, unsupported
 from unigrad.backend.load import load
 from unigrad.compiler.collector import collector_paused
+from unigrad.compiler.rules import rule_of
 from unigrad.ir.nodes import (
     CONSTANT,
     INPUT,
@@ -29,6 +30,7 @@ from unigrad.transforms.expand import expand, has_transforms
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from unigrad.backend.native import Rule
     from unigrad.backend.registry import Backend
 
 __all__ = ["Program", "build", "legalise", "optimise", "write"]
@@ -176,6 +178,8 @@ def write(
     backend: Backend,
     *,
     name: str,
+    mode: str = "",
+    device: str | None = None,
     parameters: Sequence[Parameter] | None = None,
     render: Callable[[Sequence[str]], str | None] | None = None,
     native: bool = False,
@@ -184,22 +188,46 @@ def write(
     """The source of a graph for a backend; needs no framework."""
     with collector_paused():
         return _write(
-            graph, backend, name=name, parameters=parameters, render=render, native=native,
-            conventions=conventions,
+            graph, backend, mode, device, name=name, parameters=parameters, render=render,
+            native=native, conventions=conventions,
         )  # fmt: skip
 
 
 def _write(
-    graph: Graph, backend: Backend, *, name: str, parameters: Sequence[Parameter] | None,
-    render: Callable[[Sequence[str]], str | None] | None, native: bool, conventions: str,
+    graph: Graph, backend: Backend, mode: str, device: str | None, *, name: str,
+    parameters: Sequence[Parameter] | None, render: Callable[[Sequence[str]], str | None] | None,
+    native: bool, conventions: str,
 ) -> tuple[Emitted, Graph]:  # fmt: skip
-    graph, _ = optimise(graph, native=native and backend.native)
+    native = native and backend.native
+    ours = native and conventions == "unigrad"
+    if ours and mode and mode not in backend.ruled:
+        graph = without_rules(graph, backend)
+
+    def rules(node: Node) -> Rule:
+        return rule_of(node, lambda body: legalise(body, backend))
+
+    graph, _ = optimise(graph, native=native)
     graph = with_legal_bodies(legalise(graph, backend), backend)
     emitted = emit(
         graph, backend.dialect, name=name, parameters=parameters, render=render,
-        decorators=backend.decorators(graph), ours=native and conventions == "unigrad",
+        decorators=backend.decorators(graph), device=device,
+        rules=rules if ours else None,
     )  # fmt: skip
     return emitted, graph
+
+
+def without_rules(graph: Graph, backend: Backend) -> Graph:
+    """The graph, with transforms expanded that hold an op whose rule a framework would ignore."""
+    dialect = backend.dialect
+
+    def is_ruled(body: Graph) -> bool:
+        legal = legalise(run(BEFORE_DIFFERENTIATION, body)[0], backend)
+        return any(dialect.is_ruled(node) for node in legal.nodes)
+
+    def prepare(body: Graph) -> Graph:
+        return run(BEFORE_DIFFERENTIATION, body)[0]
+
+    return expand(graph, prepare, only=is_ruled)
 
 
 def build(
@@ -217,8 +245,8 @@ def build(
 ) -> Program:
     """The native function of a graph."""
     emitted, graph = write(
-        graph, backend, name=name, parameters=parameters, render=render, native=native,
-        conventions=conventions,
+        graph, backend, mode=mode, device=device, name=name, parameters=parameters, render=render,
+        native=native, conventions=conventions,
     )  # fmt: skip
     runtime = registry.runtime(backend)
     with collector_paused():

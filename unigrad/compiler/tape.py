@@ -41,7 +41,7 @@ class Tape:
         self.backend = backend
 
     def derivative(self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()) -> Any:
-        """The derivative as a function of flat arrays: ``"vjp"`` (inputs, cotangents) or ``"jvp"``."""
+        """The derivative as a function of flat arrays: ``"vjp"`` (cotangents last) or ``"jvp"``."""
         key = ("derivative", self.backend.name, kind, wrt, seeds)
         known = self.graph.memo.get(key)
         if known is None:

@@ -144,6 +144,8 @@ def _written(node: Node, operands: list[Expression]) -> Expression:  # noqa: PLR
 
 
 def _infix(sign: str, binding: int, right: int, x: Expression, y: Expression) -> Expression:
+    if sign == "·" and x == y:
+        return _power(x, Expression("2"))
     first, second = x.within(binding), y.within(right)
     if sign == "·" and (first[-1].isdigit() and second[0].isdigit()):
         sign = " · "

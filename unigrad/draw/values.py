@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from unigrad.draw.expressions import Expression, expressions, number
+from unigrad.draw.expressions import expressions, number
 from unigrad.errors import DifferentiationError, DTypeError, RuleError, ShapeError
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, inline, scope, tensor
 from unigrad.ir.types import TensorType
@@ -71,7 +71,7 @@ def local_derivatives(
     Args:
         members: the nodes of one expression, operands first.
         sources: the nodes outside of it that they read.
-        names: what the sources are called.
+        names: what the sources and the last of the members are called.
         values: the values of the sources, if they are known.
     """
     head = members[-1]
@@ -152,15 +152,15 @@ def _formulas(
         one = place.constant(1, seed.dtype, weak=seed.weak)
         outputs = inline(graph, [*inputs, one], place)
     graph, _ = run(BEFORE_DIFFERENTIATION, Graph(inputs, outputs))
-    called = {node: names[source] for node, source in zip(graph.inputs, sources, strict=True)}
-    called[_find(graph, members[-1])] = ""
-    inner = [node for node in graph.nodes if node.op is not INPUT]
-    texts = expressions(inner, {k: v for k, v in called.items() if v}, longest=_LONGEST + 1)
-    shown = [texts.get(one) or Expression(called.get(one, "")) for one in graph.outputs[1:]]
-    return [one.text if len(one.text) <= _LONGEST else "" for one in shown]
+    called = dict(zip(graph.inputs, [names[source] for source in sources], strict=True))
+    if graph.outputs[0].op not in (INPUT, CONSTANT):  # so that tanh is 1 - h² in terms of h
+        called[graph.outputs[0]] = names[members[-1]]
+    texts = expressions([node for node in graph.nodes if node.op is not INPUT], called, _LONGEST + 1)
+    shown = [called.get(one) or texts[one].text for one in graph.outputs[1:]]
+    return [text if len(text) <= _LONGEST else "" for text in shown]
 
 
-_LONGEST = 18  # characters of a formula beside an edge
+_LONGEST: Final = 18  # characters of a formula beside an edge
 
 
 def _find(graph: Graph, head: Node) -> Node:
@@ -183,7 +183,7 @@ def gradients(graph: Graph, values: Sequence[Any]) -> dict[Node, Any]:
     }
 
 
-_FEW = 4
+_FEW: Final = 4
 
 
 def summary(value: Any) -> list[str]:

@@ -17,7 +17,7 @@ from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.nodes import Node, tensor
 from unigrad.ir.types import Shape, TensorType, broadcast_shapes
 from unigrad.ops.contraction import matmul, matrix_transpose
-from unigrad.ops.elementwise import equal, greater_equal, where
+from unigrad.ops.elementwise import greater_equal, where
 from unigrad.ops.families import operation
 from unigrad.ops.reduction import sum_
 from unigrad.ops.shape import expand_dims, iota, reshape, squeeze, unbroadcast
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from unigrad.ir.nodes import Scope
 
 __all__ = [
-    "cholesky", "diagonal_mask", "outer", "solve", "solve_triangular", "tril", "triu", "vecdot",
+    "cholesky", "outer", "solve", "solve_triangular", "tril", "triu", "vecdot",
 ]  # fmt: skip
 
 
@@ -45,12 +45,16 @@ def _check_square(shape: Shape) -> None:
         raise ShapeError(f"takes square matrices (..., n, n), got shape {shape}")
 
 
-def triangle(x: Any, *, lower: bool, offset: int = 0) -> Any:
-    """``x`` with zeros outside of one triangle; ``offset`` moves the diagonal that is kept."""
+def _inside(x: Any, *, lower: bool, offset: int = 0) -> Any:
+    """Booleans of the last two axes of ``x``: true in one triangle."""
     shape = x.shape[-2:]
     row, column = iota(shape, 0, "int64"), iota(shape, 1, "int64")
-    inside = greater_equal(row, column - offset) if lower else greater_equal(column, row + offset)
-    return where(inside, x, 0)
+    return greater_equal(row, column - offset) if lower else greater_equal(column, row + offset)
+
+
+def triangle(x: Any, *, lower: bool, offset: int = 0) -> Any:
+    """``x`` with zeros outside of one triangle; ``offset`` moves the diagonal that is kept."""
+    return where(_inside(x, lower=lower, offset=offset), x, 0)
 
 
 @composite
@@ -63,16 +67,6 @@ def tril(x: Array, /, *, k: int = 0) -> Any:
 def triu(x: Array, /, *, k: int = 0) -> Any:
     """The upper triangle of each matrix, with the ``k``-th diagonal."""
     return triangle(x, lower=False, offset=k)
-
-
-def diagonal_mask(shape: Shape) -> Any:
-    """Booleans of the last two axes of ``shape``: true on the diagonal."""
-    return equal(iota(shape[-2:], 0, "int64"), iota(shape[-2:], 1, "int64"))
-
-
-def _half_lower(x: Any) -> Any:
-    """The lower triangle with half of the diagonal (the operator Phi of Murray, 2016)."""
-    return triangle(where(diagonal_mask(x.shape), 0.5 * x, x), lower=True)
 
 
 def _reference_cholesky(x: Any) -> Any:
@@ -99,9 +93,10 @@ def cholesky(x: Array, /) -> Any:
 @cholesky.vjp
 def _(g: Node, out: Node, x: Node) -> Any:
     del x
-    inner = _half_lower(matmul(matrix_transpose(out), triangle(g, lower=True)))
-    # L^-T (inner + inner^T)/2 L^-1, as two triangular solves.
-    symmetric = 0.5 * (inner + matrix_transpose(inner))
+    inner = matmul(matrix_transpose(out), triangle(g, lower=True))
+    # Murray's Phi(inner), with half of the diagonal, and its transpose: the lower triangle, mirrored.
+    symmetric = 0.5 * where(_inside(inner, lower=True), inner, matrix_transpose(inner))
+    # L^-T symmetric L^-1, as two triangular solves.
     left = solve_triangular(out, symmetric, lower=True, transpose=True)
     return matrix_transpose(
         solve_triangular(out, matrix_transpose(left), lower=True, transpose=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from unigrad.errors import ArgumentError
+from unigrad.ops.cotangents import scale
 from unigrad.ops.elementwise import equal, exp, isnan, log, log1p, logical_and, logical_not, where
 from unigrad.ops.families import binary, is_int, like_first, operation, scipy_special, unary
 from unigrad.ops.spec import check_kind, promoted
@@ -73,7 +74,7 @@ polygamma_of.elementwise = True
 @polygamma_of.vjp
 def _(g: Node, out: Node, x: Node, n: int) -> Any:
     del out
-    return g * polygamma_of(x, n + 1)
+    return scale(g, polygamma_of(x, n + 1))
 
 
 def polygamma(n: int, x: Array, /) -> Array:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["cases", "not_symmetric", "positive_definite", "triangular"]
 
 
-def case(*args: Any, note: str = "", gradient: tuple[Any, ...] | None = None, **params: Any) -> Sample:
+def case(
+    *args: Any, note: str = "", gradient: tuple[Any, ...] | None = None, **params: Any
+) -> Sample:
     """A sample whose parameters are keywords."""
     return Sample(args, params, gradient, note)
 

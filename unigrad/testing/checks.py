@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from unigrad.testing.scenarios import Scenario
 
-__all__ = ["bundle", "check", "check_grads", "check_gradient", "check_value", "probe"]
+__all__ = ["bundle", "check", "check_gradient", "check_grads", "check_value", "probe"]
 
 TOLERANCES: Final = {"float64": 1e-11, "float32": 2e-5, "float16": 8e-3, "bfloat16": 6e-2}
 """For each dtype the relative error that a framework's own rounding explains."""
@@ -71,11 +71,15 @@ def check_value(scenario: Scenario, target: Any = None) -> None:
     with ug.use(target):
         got, structure = flatten(function(*scenario.args))
     graph = function.graph(*scenario.args)
-    leaves = [leaf for leaf in flatten(scenario.args)[0] if hasattr(leaf, "dtype") or _is_number(leaf)]
+    leaves = [
+        leaf for leaf in flatten(scenario.args)[0] if hasattr(leaf, "dtype") or _is_number(leaf)
+    ]
     wanted = evaluate(_expanded(graph), leaves)
     if scenario.expected is not None:
         wanted = flatten(scenario.expected)[0]
-    for path, have, want, type_ in zip(structure.paths(), got, wanted, graph.output_types, strict=True):
+    for path, have, want, type_ in zip(
+        structure.paths(), got, wanted, graph.output_types, strict=True
+    ):
         where = f"{scenario.name}: the value{path and ' ' + path}"
         dtype = type_.dtype.name
         if as_dtype(np.asarray(have).dtype).name != dtype:
@@ -186,7 +190,9 @@ def _check_stated(scenario: Scenario) -> None:
         point = flat.point[flat.moving.index(position)]
         _check_form(where, got, point)
         rtol = TOLERANCES[as_dtype(point.dtype).name]
-        compare(where, got, np.broadcast_to(_wide(want), point.shape), rtol=rtol, inputs=scenario.args)
+        compare(
+            where, got, np.broadcast_to(_wide(want), point.shape), rtol=rtol, inputs=scenario.args
+        )
 
 
 def _check_narrow(scenario: Scenario, dtype: str) -> None:
@@ -309,7 +315,8 @@ def probe(scenarios: Sequence[Scenario]) -> Callable[..., Any]:
 
     def probed(*groups: Any) -> Any:
         return tuple(
-            flat.probed(group, order=one.order) for (one, flat), group in zip(flats, groups, strict=True)
+            flat.probed(group, order=one.order)
+            for (one, flat), group in zip(flats, groups, strict=True)
         )
 
     return probed

@@ -155,7 +155,10 @@ class Flat:
 
         found["reverse"], found["forward"] = pulled(*inputs), pushed(*inputs)
         if order > 1:
-            for name, first, along in (("reverse", pulled, tangents), ("forward", pushed, cotangents)):
+            for name, first, along in (
+                ("reverse", pulled, tangents),
+                ("forward", pushed, cotangents),
+            ):
                 _, pullback = ug.vjp(first, *inputs)
                 found[f"reverse over {name}"] = pullback(tuple(along))
                 found[f"forward over {name}"] = ug.jvp(first, inputs, tuple(tangents))[1]
@@ -170,9 +173,9 @@ def _directions(arrays: Sequence[Any], *key: Any) -> list[np.ndarray[Any, Any]]:
     """One direction per array: entries between 1/2 and 1, of either sign."""
     random = generator(*key)
     return [
-        np.asarray(random.uniform(0.5, 1, one.shape) * random.choice([-1.0, 1.0], one.shape)).astype(
-            as_dtype(one.dtype).numpy
-        )
+        np.asarray(
+            random.uniform(0.5, 1, one.shape) * random.choice([-1.0, 1.0], one.shape)
+        ).astype(as_dtype(one.dtype).numpy)
         for one in arrays
     ]
 
@@ -223,10 +226,10 @@ def _check_forward(
 ) -> None:
     """Hold the tangent along each input, and along all at once, against differences."""
     for number, label in [*enumerate(flat.labels), (-1, "all inputs together")]:
-        along = [
-            u if number in (k, -1) else np.zeros_like(u) for k, u in enumerate(tangents)
-        ]
-        wanted = apart[number] if number >= 0 else [sum(parts) for parts in zip(*apart, strict=True)]
+        along = [u if number in (k, -1) else np.zeros_like(u) for k, u in enumerate(tangents)]
+        wanted = (
+            apart[number] if number >= 0 else [sum(parts) for parts in zip(*apart, strict=True)]
+        )
         got = flat.pushed_forward(along)
         for position, (have, want, value) in enumerate(zip(got, wanted, values, strict=True)):
             if have.shape != value.shape or have.dtype != value.dtype:
@@ -243,7 +246,11 @@ def _check_forward(
 
 
 def _check_reverse(
-    flat: Flat, tangents: Sequence[Any], cotangents: Sequence[Any], apart: Sequence[Any], noise: float
+    flat: Flat,
+    tangents: Sequence[Any],
+    cotangents: Sequence[Any],
+    apart: Sequence[Any],
+    noise: float,
 ) -> None:
     """Hold the cotangent of each input against differences, by inner products."""
     pulled = flat.pulled_back(cotangents)

@@ -19,7 +19,9 @@ __all__ = ["MODELS", "POINTS"]
 def logistic(features: Any, labels: Any, weights: Any, bias: Any) -> Any:
     """Negative log-likelihood of logistic regression, with a penalty."""
     score = features @ weights + bias
-    likelihood = ug.mean(labels * ug.nn.log_sigmoid(score) + (1 - labels) * ug.nn.log_sigmoid(-score))
+    likelihood = ug.mean(
+        labels * ug.nn.log_sigmoid(score) + (1 - labels) * ug.nn.log_sigmoid(-score)
+    )
     return 0.1 * ug.sum(weights**2) - likelihood
 
 
@@ -50,7 +52,7 @@ def selection(x: Any) -> Any:
     """Selections, one in another, that keep away what is no number for negative ``x``."""
     inside = x > 0
     root = ug.where(inside, ug.sqrt(x) * ug.log(x), 0.0)
-    ratio = ug.where(inside, ug.where(x > 1, x ** -0.5, ug.log(x) / x), x * x)
+    ratio = ug.where(inside, ug.where(x > 1, x**-0.5, ug.log(x) / x), x * x)
     return ug.sum(root * x) + ratio
 
 

@@ -224,7 +224,9 @@ def _reductions(op: Op[...], function: Callable[..., Any]) -> Iterator[Scenario]
         yield Scenario(f"{op.name}({text})", op.name, function, (cube,), params)
     single = draw(domain, (3, 1), (op.name, "single"))
     if op.name != "std":  # whose derivative jumps where there is no spread
-        yield Scenario(f"{op.name}-scalar", op.name, function, (draw(domain, (), op.name),), order=1)
+        yield Scenario(
+            f"{op.name}-scalar", op.name, function, (draw(domain, (), op.name),), order=1
+        )
         yield Scenario(f"{op.name}-size-1", op.name, function, (single,), {"axis": 1}, order=1)
     yield Scenario(f"{op.name}-no-rows", op.name, function, (reals(0, 3),), {"axis": 1}, order=1)
     for dtype in (*_NARROW, *_EXACT):

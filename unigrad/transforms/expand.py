@@ -20,19 +20,25 @@ def has_transforms(graph: Graph) -> bool:
     return any(node.op is vjp_of or node.op is jvp_of for node in graph.nodes)
 
 
-def expand(graph: Graph, prepare: Callable[[Graph], Graph] = lambda graph: graph) -> Graph:
+def expand(
+    graph: Graph,
+    prepare: Callable[[Graph], Graph] = lambda graph: graph,
+    only: Callable[[Graph], bool] | None = None,
+) -> Graph:
     """The same function without transforms, innermost first.
 
     Args:
         graph: any closed graph.
         prepare: what is done with a body before it is differentiated (stabilising rewrites).
+        only: which bodies to differentiate, once what they hold is expanded; all by default.
 
     Returns:
-        A graph with the same inputs and outputs in which no node holds a graph.
+        A graph with the same inputs and outputs in which no node holds a graph, but for those that
+        ``only`` leaves.
     """
     if not any(True for node in graph.nodes for _ in graph_parameters(node)):
         return graph
-    known = graph.memo.get("expanded")
+    known = graph.memo.get("expanded") if only is None else None
     if known is not None:
         return known
     place = Scope()
@@ -52,8 +58,11 @@ def expand(graph: Graph, prepare: Callable[[Graph], Graph] = lambda graph: graph
         operands = tuple([env[operand] for operand in node.operands if operand not in several])
         if node.op is vjp_of or node.op is jvp_of:
             body, *rest = node.params
-            derivative = _derivative(node.op, prepare(expand(body, prepare)), rest)
-            several[node] = inline(derivative, operands, place)
+            body = prepare(expand(body, prepare, only))
+            if only is None or only(body):
+                several[node] = inline(_derivative(node.op, body, rest), operands, place)
+            else:
+                env[node] = place.node(node.op, operands, (body, *rest))
             continue
         env[node] = copy_node(place, node, operands)
     place.origin = None
@@ -63,7 +72,8 @@ def expand(graph: Graph, prepare: Callable[[Graph], Graph] = lambda graph: graph
         name=graph.name,
         output_names=graph.output_names,
     )
-    graph.memo["expanded"] = result
+    if only is None:
+        graph.memo["expanded"] = result
     return result
 
 

@@ -40,16 +40,9 @@ def split(graph: Graph, early_inputs: int, early_outputs: int) -> Halves:
     for node in graph.nodes:
         if any(operand in late for operand in node.operands):
             late.add(node)
-    frontier: dict[Node, None] = {}
-    for node in graph.nodes:
-        if node in late:
-            for operand in node.operands:
-                if operand.operands and operand not in late:
-                    frontier[operand] = None
-    for node in graph.outputs[early_outputs:]:
-        if node.operands and node not in late:
-            frontier[node] = None
-    residuals = tuple(frontier)
+    read = [operand for node in graph.nodes if node in late for operand in node.operands]
+    read += graph.outputs[early_outputs:]
+    residuals = tuple(dict.fromkeys(one for one in read if one.operands and one not in late))
     first = Graph(
         graph.inputs[:early_inputs],
         (*graph.outputs[:early_outputs], *residuals),

@@ -6,27 +6,28 @@ from unigrad.ops import contraction, linalg, special
 from unigrad.ops import elementwise as e
 from unigrad.ops import reduction as r
 from unigrad.ops import shape as s
+from unigrad.ops.spec import Op
 
-SAME_NAME = [
+NUMERIC = [
     e.absolute, e.sign, e.square, e.reciprocal, e.floor, e.ceil, e.trunc, e.round, e.sqrt, e.exp,
     e.expm1, e.log, e.log2, e.log10, e.log1p, e.sin, e.cos, e.tan, e.asin, e.acos, e.atan, e.sinh,
     e.cosh, e.tanh, e.asinh, e.acosh, e.atanh, e.atan2, e.hypot, e.maximum, e.minimum, e.copysign,
-    e.logaddexp, e.equal, e.not_equal, e.isnan, e.isinf, e.isfinite, e.signbit, e.logical_and,
-    e.logical_or, e.logical_xor, e.logical_not, contraction.matmul,
+    e.logaddexp, e.isnan, e.isinf, e.isfinite, e.signbit, contraction.matmul,
 ]  # fmt: skip
+BOOLEAN = [e.equal, e.not_equal, e.logical_and, e.logical_or, e.logical_xor, e.logical_not]
 INFIX = {
     e.add: "+", e.subtract: "-", e.multiply: "*", e.divide: "/", e.power: "**",
     e.less: "<", e.less_equal: "<=", e.greater: ">", e.greater_equal: ">=",
 }  # fmt: skip
 REDUCTIONS = [r.sum_, r.prod, r.max_, r.min_, r.mean, r.argmax, r.argmin]
 AXES = "axis=axis, keepdims=keepdims"
-PLACE_AT = '''
+PLACE_AT = """
 def place_at(x, key, shape):
-    """Zeros of a shape with x at an index."""
     whole = xp.zeros(shape, dtype=x.dtype)
-    whole[key] = x
+    key = tuple(one for one in key if one is not None)
+    whole[key] = xp.reshape(x, whole[key].shape)
     return whole
-'''
+"""
 
 
 def numeric(node: Node) -> bool:
@@ -34,7 +35,12 @@ def numeric(node: Node) -> bool:
     return node.operands[0].dtype != "bool"
 
 
-ROWS = {op: f"xp.{op.name}({', '.join(op.operands)})" for op in SAME_NAME}
+def call(op: Op[...]) -> str:
+    """The standard's function, which has our name and takes our operands."""
+    return f"xp.{op.name}({', '.join(op.operands)})"
+
+
+ROWS = {op: Row(call(op), when=numeric) for op in NUMERIC} | {op: call(op) for op in BOOLEAN}
 ROWS |= {op: Row(f"x {sign} y", when=numeric) for op, sign in INFIX.items()}
 ROWS |= {op: Row(f"xp.{op.name}(x, {AXES})", when=numeric) for op in REDUCTIONS}
 ROWS |= {
@@ -43,15 +49,14 @@ ROWS |= {
     e.negative: "-x",
     e.sigmoid: "1 / (1 + xp.exp(-x))",
     e.log_sigmoid: "-xp.logaddexp(-x, 0)",
-    e.clip_between: "xp.minimum(xp.maximum(x, lower), upper)",
+    e.clip_between: Row("xp.minimum(xp.maximum(x, lower), upper)", when=numeric),
     e.where: Row("xp.where(condition, x, y)", numbers="x"),  # of two numbers it knows no dtype
-    e.astype: Row("xp.astype(x, dtype)", numbers=""),
+    e.astype: Row("xp.astype(x, dtype)", numbers="", when=lambda n: "float16" not in n.dtype.name),
     e.stop_gradient: "x",
     s.reshape: "xp.reshape(x, shape)",
     s.permute_dims: "xp.permute_dims(x, axes)",
     s.broadcast_to: "xp.broadcast_to(x, shape)",
-    s.expand_dims: "xp.reshape(x, out.shape)",
-    s.squeeze: "xp.reshape(x, out.shape)",
+    **dict.fromkeys((s.expand_dims, s.squeeze), "xp.reshape(x, out.shape)"),
     s.concat: "xp.concat([arrays], axis=axis)",
     s.stack: "xp.stack([arrays], axis=axis)",
     s.getitem: "operator.getitem(x, key)",
@@ -70,7 +75,6 @@ BACKEND = Backend(
         rows=ROWS,
         unsupported={
             special.erf: "the Array API has no error function",
-            linalg.cholesky: "the Array API leaves open what a failed decomposition gives",
             linalg.solve_matrix: "the Array API leaves open what a singular matrix gives",
         },
     ),

@@ -290,7 +290,9 @@ def _complaints(
             fine = np.isfinite(have) and abs(mpf(float(have)) - want) <= allowed
         if not fine:
             error = (mpf(float(have)) - want) / (want or mpf(1)) / UNIT
-            found.append(f"at {point}: {float(have)!r}, exactly {mpmath.nstr(want, 20)}: {mpmath.nstr(error, 4)} units")
+            found.append(
+                f"at {point}: {float(have)!r}, exactly {mpmath.nstr(want, 20)}: {mpmath.nstr(error, 4)} units"
+            )
     return found
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import unigrad as ug
+from tests.unit.transforms.graphs import graph_of
 from unigrad.errors import ArgumentError, DifferentiationError
-from unigrad.ir.nodes import Graph, Scope, scope, verify
-from unigrad.ir.types import TensorType
+from unigrad.ir.nodes import verify
 from unigrad.ops.elementwise import sin
 from unigrad.testing import evaluate
 from unigrad.transforms.reverse import reverse
@@ -19,16 +19,8 @@ from unigrad.transforms.reverse import reverse
 # -- the transform -----------------------------------------------------------------------------
 
 
-def _graph(function: Any, *types: str) -> Graph:
-    place = Scope()
-    with scope(place):
-        inputs = [place.input(TensorType.parse(text), "xyz"[i]) for i, text in enumerate(types)]
-        found = function(*inputs)
-    return Graph(inputs, found if isinstance(found, tuple) else (found,), name="f")
-
-
 def test_it_returns_the_outputs_and_the_cotangents() -> None:
-    graph = _graph(lambda x, y: (sin(x) * y, x), "float64[3]", "float64[3]")
+    graph = graph_of(lambda x, y: (sin(x) * y, x), "float64[3]", "float64[3]")
     derivative = reverse(graph, (0, 1), (0, 1))
     verify(derivative)
     assert derivative.input_types == (*graph.input_types, *graph.output_types)
@@ -41,24 +33,24 @@ def test_it_returns_the_outputs_and_the_cotangents() -> None:
 
 
 def test_it_differentiates_only_what_is_asked_for() -> None:
-    graph = _graph(lambda x, y: x * y, "float64[]", "float64[]")
+    graph = graph_of(lambda x, y: x * y, "float64[]", "float64[]")
     assert len(reverse(graph, (1,), (0,)).outputs) == 2
     (_, y_ct) = evaluate(reverse(graph, (1,), (0,)), [3.0, 4.0, 1.0])
     assert y_ct == 3.0
 
 
 def test_it_is_made_once() -> None:
-    graph = _graph(lambda x: sin(x) * x, "float64[3]")
+    graph = graph_of(lambda x: sin(x) * x, "float64[3]")
     assert reverse(graph, (0,), (0,)) is reverse(graph, (0,), (0,))
 
 
 def test_an_output_given_twice_counts_twice() -> None:
-    graph = _graph(lambda x: (x * x,) * 2, "float64[]")
+    graph = graph_of(lambda x: (x * x,) * 2, "float64[]")
     assert evaluate(reverse(graph, (0,), (0, 1)), [3.0, 1.0, 10.0])[-1] == 66.0
 
 
 def test_the_forward_nodes_are_those_of_the_graph() -> None:
-    graph = _graph(lambda x: sin(x) * x, "float64[3]")
+    graph = graph_of(lambda x: sin(x) * x, "float64[3]")
     kept = set(graph.nodes)
     assert kept <= set(reverse(graph, (0,), (0,)).nodes)
 
