@@ -7,9 +7,11 @@ The figure of a row is a ratio of medians-in-rounds (see ``ratio.py``); pytest-b
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,11 +174,17 @@ def test_checked_call(target: str, benchmark: BenchmarkFixture, record: Callable
 # Compiling, importing: each in processes of their own ---------------------------------------------
 
 
+BYTE_CODE = tempfile.mkdtemp(prefix="unigrad-byte-code-")
+
+
 def python(*arguments: str) -> Any:
     """Run this interpreter at the root of the repository; return the JSON that it prints."""
+    # Byte code is kept, as it is for an installed package, but not among the sources.
+    kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": BYTE_CODE}
     finished = subprocess.run(  # this interpreter, and programs of this repository
-        [sys.executable, *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, *arguments],
+        cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **kept},
+    )  # fmt: skip
     return json.loads(finished.stdout)
 
 
@@ -212,6 +220,7 @@ print(json.dumps({{"seconds": seconds, "loaded": [f for f in {FRAMEWORKS} if f i
 
 
 def test_import(benchmark: BenchmarkFixture, record: Callable) -> None:
+    python("-c", IMPORT)  # writes the byte code
     runs = [python("-c", IMPORT) for _ in range(15)]
     benchmark.pedantic(python, args=("-c", IMPORT), rounds=3, iterations=1)
     loaded = {framework for run in runs for framework in run["loaded"]}

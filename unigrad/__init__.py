@@ -8,9 +8,13 @@ import sys as _sys
 
 from unigrad import errors, linalg, nn, special
 from unigrad.api import function, grad, jvp, value_and_grad, vjp
-from unigrad.compiler import CacheInfo, Function, eager, native
+from unigrad.compiler import CacheInfo, Function
+from unigrad.compiler import eager as _eager, native as _native  # they hand themselves down
 from unigrad.config import configure, use
 from unigrad.creation import asarray
+from unigrad.draw import Drawing, draw
+from unigrad.dsl import Definition, graph
+from unigrad.dsl import input_ as input
 from unigrad.ir.nodes import Graph
 from unigrad.ir.types import DTYPES as _DTYPES
 from unigrad.ir.types import DType, TensorType
@@ -42,15 +46,16 @@ from unigrad.ops.shape import (
     broadcast_to, concat, expand_dims, flip, permute_dims, reshape, roll, squeeze, stack, tile,
 )  # fmt: skip
 from unigrad.trace.array import set_namespace as _set_namespace
+from unigrad.trace.structure import register_structure
 
 __all__ = [
     # functions and their derivatives
-    "CacheInfo", "Function", "eager", "function", "grad", "jvp", "native", "stop_gradient",
-    "value_and_grad", "vjp",
+    "CacheInfo", "Function", "function", "grad", "jvp", "stop_gradient", "value_and_grad", "vjp",
     # where and how they run
     "configure", "use",
     # graphs
-    "DType", "Graph", "TensorType", "from_text", "to_text",
+    "DType", "Definition", "Drawing", "Graph", "TensorType", "draw", "from_text", "graph", "input",
+    "register_structure", "to_text",
     # rooms of their own
     "errors", "linalg", "nn", "special",
     # dtypes
@@ -94,4 +99,5 @@ float16, bfloat16, float32, float64 = (
 )
 e, inf, nan, pi, newaxis = _math.e, _math.inf, _math.nan, _math.pi, None
 
+del _eager, _native
 _set_namespace(lambda: _sys.modules[__name__])

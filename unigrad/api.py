@@ -477,6 +477,7 @@ def vjp(
         return _traced_vjp(function, args, has_aux=has_aux)[1](cotangent)
 
     value = _transformed("value", function, forward, ("vjp", has_aux), **settings)
+    value.signature_of = flat_signature(len(primals))
     kept = None if has_aux else residual_pullback(value, primals)
     aux: Any = None
     if kept is not None:

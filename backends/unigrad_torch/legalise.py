@@ -1,13 +1,13 @@
 """What PyTorch has no operation for, said in those that it has, before a graph is written.
 
 A negative step is a positive one and a flip. Unsigned integers of more than eight bits can be
-stored, moved and selected; arithmetic on them runs in ``int64``, whose wrapping is theirs, and their
-order is that of ``int64`` with the sign bit turned over.
+stored, moved and selected; arithmetic on them runs in ``int64``, whose wrapping is theirs, and
+their order is that of ``int64`` with the sign bit turned over.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from unigrad.errors import UnsupportedError, locate
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, scope, tensor
@@ -16,6 +16,7 @@ from unigrad.ir.types import DTYPES
 from unigrad.ops import contraction, reduction
 from unigrad.ops import elementwise as e
 from unigrad.ops import shape as s
+from unigrad.ops.families import as_tuple
 
 if TYPE_CHECKING:
     from unigrad.ops.spec import Op
@@ -88,7 +89,7 @@ def legalise(graph: Graph) -> Graph:
 
 def _has_negative_step(node: Node) -> bool:
     return node.op in (s.getitem, s.place_at) and any(
-        isinstance(entry, tuple) and entry[2] < 0 for entry in node.params[0]
+        isinstance(entry, tuple) and as_tuple(entry)[2] < 0 for entry in node.params[0]
     )
 
 
@@ -99,15 +100,16 @@ def _forwards(node: Node, x: Any) -> Any:
     axis = 0
     for entry in node.params[0]:
         if isinstance(entry, tuple):
-            start, stop, step = entry
+            start, stop, step = as_tuple(entry)
+            axis += 1
             if step < 0:
                 taken = range(start, -1 if stop is None else stop, step)
-                entry = (taken[-1], start + 1, -step) if taken else (0, 0, 1)  # noqa: PLW2901
-                turned.append(axis)
-            axis += 1
+                key.append((taken[-1], start + 1, -step) if taken else (0, 0, 1))
+                turned.append(axis - 1)
+                continue
         elif entry is None:
             axis += 1
-        key.append(entry)
+        key.append(cast("Any", entry))
     if node.op is s.getitem:
         return s.flip(s.getitem(x, tuple(key)), axis=tuple(turned))
     return s.place_at(s.flip(x, axis=tuple(turned)), tuple(key), node.params[1])
@@ -133,7 +135,10 @@ def _in_int64(place: Scope, node: Node, operands: tuple[Node, ...]) -> Node:
     full = any(tensor(one).dtype.name == "uint64" for one in (node, *operands))
     if full and op not in _WRAPPING and op not in _ORDERED:
         places = locations(node)
-        reason = f"PyTorch has no {op.name} of uint64, and int64 does not hold it; cast to int64 or float64"
+        reason = (
+            f"PyTorch has no {op.name} of uint64, and int64 does not hold it;"
+            " cast to int64 or float64"
+        )
         raise locate(UnsupportedError(f"torch: {reason}"), places[0] if places else None)
     if op is e.sign:
         return e.astype(e.not_equal(operands[0], 0), tensor(node).dtype)

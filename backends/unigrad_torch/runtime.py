@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import torch
@@ -33,7 +33,11 @@ _TORCH: Final[dict[DType, torch.dtype]] = {
 }
 _OURS: Final[dict[torch.dtype, DType]] = {native: dtype for dtype, native in _TORCH.items()}
 
-_stack: Final = torch._C._functorch.peek_interpreter_stack  # noqa: SLF001  (there is no public way)
+_open: Final = cast("Any", torch)
+"""PyTorch, for what its own annotations leave open."""
+
+# There is no public way to ask which transforms are active.
+_stack: Final[Callable[[], Any]] = _open._C._functorch.peek_interpreter_stack  # noqa: SLF001
 
 GUARD_ACTIVE: Final = "stack() is None and forward_ad._current_level < 0"
 """Whether no transform of ``torch.func`` and no forward-mode level is active."""
@@ -45,9 +49,9 @@ GUARD_TESTS: Final = (
     "{x}.device == {x}_device",
     "not ({x}.requires_grad and is_grad_enabled())",
 )
-"""What a tensor must be to take the fast way; a parameter or another subclass goes the general way."""
+"""What a tensor must be to take the fast way; a parameter or a subclass goes the general way."""
 
-GUARD_NAMES: Final = {
+GUARD_NAMES: Final[dict[str, Any]] = {
     "Tensor": torch.Tensor, "stack": _stack, "forward_ad": forward_ad,
     "is_grad_enabled": torch.is_grad_enabled,
 }  # fmt: skip
@@ -76,14 +80,14 @@ def from_numpy(value: Any, dtype: DType, device: Any) -> torch.Tensor:
     if not (array.flags.writeable and array.flags.c_contiguous):
         array = array.copy()
     if dtype.name == "bfloat16":
-        tensor = torch.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
+        tensor: torch.Tensor = _open.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
     else:
-        tensor = torch.from_numpy(array)
+        tensor = _open.from_numpy(array)
     return tensor if device is None else tensor.to(_native(device))
 
 
 def asarray(value: Any, dtype: DType, device: Any) -> torch.Tensor:
-    """A tensor of a NumPy array that may be kept, for which it must not be one of inference mode."""
+    """A tensor of a NumPy array that may be kept, so that it may not be one of inference mode."""
     if torch.is_inference_mode_enabled():
         with torch.inference_mode(mode=False):
             return from_numpy(value, dtype, device)
@@ -92,10 +96,10 @@ def asarray(value: Any, dtype: DType, device: Any) -> torch.Tensor:
 
 def to_numpy(value: torch.Tensor) -> Any:
     """A NumPy array of a tensor, which shares its memory where it can."""
-    array = value.detach().cpu().resolve_conj().resolve_neg()
-    if array.dtype is torch.bfloat16:
-        return array.view(torch.uint16).numpy().view(DTYPES["bfloat16"].numpy)
-    return array.numpy()
+    # By force: detached, on the CPU, with lazy conjugation, negation and zeros carried out.
+    if value.dtype is torch.bfloat16:
+        return value.detach().view(torch.uint16).numpy(force=True).view(DTYPES["bfloat16"].numpy)
+    return value.numpy(force=True)
 
 
 def from_dlpack(value: Any, device: Any) -> torch.Tensor:
@@ -171,7 +175,7 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:  # n
     """``function`` for a mode; ``"compile"`` goes through ``torch.compile``, at the first call."""
     if mode != "compile":
         return function
-    compiled: Callable[..., Any] = torch.compile(function)
+    compiled: Callable[..., Any] = _open.compile(function)
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
@@ -181,8 +185,8 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:  # n
             module = type(error).__module__
             if module.startswith(("torch._dynamo", "torch._inductor")):
                 raise BackendError(
-                    f"torch.compile fails on {function.__name__}: {type(error).__name__}; the target"
-                    " torch:eager runs the same code without it"
+                    f"torch.compile fails on {function.__name__}: {type(error).__name__};"
+                    " the target torch:eager runs the same code without it"
                 ) from error
             raise
 
@@ -200,7 +204,7 @@ def on_tape(values: Sequence[Any]) -> Hashable:
     """
     if _stack() is not None:
         return "transform"
-    if forward_ad._current_level >= 0:  # noqa: SLF001  (there is no public way)
+    if _open.autograd.forward_ad._current_level >= 0:  # noqa: SLF001  (there is no public way)
         return "forward"
     if torch.is_grad_enabled():
         for value in values:
@@ -210,5 +214,5 @@ def on_tape(values: Sequence[Any]) -> Hashable:
 
 
 def follows(value: torch.Tensor) -> bool:
-    """Whether a tensor met while tracing is one that a tape follows, now or when grad is enabled."""
+    """Whether a tensor met while tracing is one that a tape follows, or will with grad enabled."""
     return value.requires_grad or on_tape([value]) is not None

@@ -6,7 +6,7 @@ puts itself on the tape, which makes every order of derivative one more node of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["attach"]
 
-_functorch: Any = torch._C._functorch  # noqa: SLF001  (what torch.func itself is made of)
+# What torch.func itself is made of, and what PyTorch's annotations leave open.
+_functorch: Any = cast("Any", torch)._C._functorch  # noqa: SLF001
+_forward_ad: Any = cast("Any", forward_ad)
 
 
 class Tape(Protocol):
@@ -89,7 +91,7 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
         # switched on again, on values that have no tangent of this level, these are right.
         values = [_primal(one) for one in ctx.saved_tensors]
         given = [tangents[one] for one in wrt]
-        with forward_ad._set_fwd_grad_enabled(True):  # noqa: FBT003, SLF001
+        with _forward_ad._set_fwd_grad_enabled(True):  # noqa: FBT003, SLF001
             found = tape.derivative("jvp", wrt)(*values, *given)
         return tuple(
             one if floating else None for one, floating in zip(found, outputs, strict=True)
@@ -101,16 +103,19 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
         {
             "__doc__": "One unigrad function on a tape.",
             "generate_vmap_rule": True,
-            **{f.__name__: staticmethod(f) for f in (forward, setup_context, backward, jvp)},
+            "forward": staticmethod(forward),
+            "setup_context": staticmethod(setup_context),
+            "backward": staticmethod(backward),
+            "jvp": staticmethod(jvp),
         },
     )
-    return node.apply
+    return cast("Any", node).apply
 
 
 def _primal(value: torch.Tensor) -> torch.Tensor:
     """A tensor without its tangent of the innermost level of forward mode."""
     if not _functorch.is_batchedtensor(value):
-        return forward_ad.unpack_dual(value, level=0).primal
+        return _forward_ad.unpack_dual(value, level=0).primal
     level, axis = _functorch.maybe_get_level(value), _functorch.maybe_get_bdim(value)
     with retrieve_current_functorch_interpreter().lower():
         inner = _primal(_functorch.get_unwrapped(value))

@@ -236,7 +236,7 @@ class _Emitter:
         known = self.shared.functions.get(graph)
         if known is None:
             known = self.shared.functions[graph] = self._function(
-                graph, graph.name or "body", self.ours
+                graph, graph.name or "body", ours=self.ours
             )
         return known[0]
 

@@ -7,7 +7,7 @@ transform, which has several results, gives each of them a name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from unigrad.ir.nodes import CONSTANT, Graph, Node, tensor
 from unigrad.ir.source import variable_name
@@ -66,10 +66,9 @@ def result_name(node: Node, position: int) -> str:
     if node.op is not vjp_of and node.op is not jvp_of:
         return "result"
     graph: Graph = node.params[0]
-    wrt: Any = node.params[1]
+    wrt: tuple[int, ...] = node.params[1]
     count = len(graph.outputs)
     if position < count or node.op is jvp_of:
         output = variable_name(graph.outputs[position % count]) or graph.name or "value"
         return output if position < count else f"{output}_t"
-    source: Node = graph.inputs[wrt[position - count]]
-    return f"{source.params[0] or 'x'}_ct"
+    return f"{graph.inputs[wrt[position - count]].params[0] or 'x'}_ct"

@@ -75,7 +75,8 @@ class DeclaredFunction(Function):
 
     # -- what a call was given ---------------------------------------------------------------------
 
-    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+    def read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """What a call was given, checked against the declared types."""
         return self._checked(args, kwargs, leaf_of)
 
     def _like(self, like: tuple[Any, ...], keywords: dict[str, Any]) -> Arguments:
@@ -136,7 +137,7 @@ class DeclaredFunction(Function):
 
     # -- compiling ---------------------------------------------------------------------------------
 
-    def _trace(self, settings: Settings, arguments: Arguments) -> Traced:
+    def trace(self, settings: Settings, arguments: Arguments) -> Traced:
         del settings
         if arguments.types == self.input_types:
             return self.traced

@@ -18,6 +18,7 @@ from unigrad.compiler.collector import collector_paused
 from unigrad.compiler.guard import MISS
 from unigrad.compiler.state import CacheInfo, log, state_of
 from unigrad.ir.nodes import Graph, current_scope
+from unigrad.ops.spec import Op
 from unigrad.trace.array import TracedArray
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, trace
@@ -61,7 +62,8 @@ class Function:
         self.function = function
         self._body = function if body is None else body
         self._name = name or getattr(function, "__name__", type(function).__name__)
-        self.static = frozenset(static)
+        # What an op takes beside arrays (axis, keepdims) is never traced.
+        self.static = frozenset((*static, *(function.params if isinstance(function, Op) else ())))
         self.remake = remake
         self.overrides = {
             key: value for key, value in (settings or {}).items() if value is not None

@@ -23,7 +23,7 @@ from unigrad.ir.nodes import (
     tensor,
 )
 from unigrad.ops.spec import Op
-from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, run
+from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, optimise_bodies, run
 from unigrad.passes.rewrite import Report
 from unigrad.transforms.expand import expand, has_transforms
 
@@ -58,7 +58,9 @@ def optimise(graph: Graph, *, native: bool = False) -> tuple[Graph, Report]:
         graph_ = expand(graph, prepare)
         result, made = run(PIPELINE, graph_)
     else:
-        result, made = run(BEFORE_DIFFERENTIATION, graph)
+        graph_, made = optimise_bodies(BEFORE_DIFFERENTIATION, graph)
+        report.extend(made)
+        result, made = run(BEFORE_DIFFERENTIATION, graph_)
     report.extend(made)
     graph.memo[key] = (result, report)
     return result, report

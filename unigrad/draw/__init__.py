@@ -112,16 +112,21 @@ def draw(
     """
     if detail not in ("variables", "ops"):
         raise locate(
-            ArgumentError(f"ug.draw: detail is 'variables' or 'ops', got {detail!r}"), caller_location()
+            ArgumentError(f"ug.draw: detail is 'variables' or 'ops', got {detail!r}"),
+            caller_location(),
         )
     try:
         graph, values = _graph_of(function, args, kwargs)
         return _drawing(graph, values, detail)
-    except ArgumentError as error:
-        raise error if getattr(error, "__notes__", None) else locate(error, caller_location())
+    except UnigradError as error:
+        if not getattr(error, "__notes__", None):
+            locate(error, caller_location())
+        raise
 
 
-def _drawing(graph: Graph, values: list[Any] | None, detail: Literal["variables", "ops"]) -> Drawing:
+def _drawing(
+    graph: Graph, values: list[Any] | None, detail: Literal["variables", "ops"]
+) -> Drawing:
     from unigrad.draw import svg, text
     from unigrad.draw.picture import picture
 
@@ -145,7 +150,7 @@ def _graph_of(
     if isinstance(graph, Graph):
         return _declared(function, graph, args, kwargs)
     if not callable(function):
-        raise ArgumentError(f"ug.draw takes a function or a graph, got a {type(function).__name__}")
+        raise ArgumentError(f"ug.draw takes a function or a graph, got {describe(function)}")
     made = function if isinstance(function, Function) else Function(function)
     floats, arguments = _read(made, args, kwargs)
     if floats:  # as for a gradient, Python's ints are taken for floats, unless they may not be
@@ -160,7 +165,7 @@ def _read(
     function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[tuple[Any, ...], dict[str, Any]] | None, Arguments]:
     """A call taken apart; and the same call with floats for ints, if there are any."""
-    name = function.__name__
+    name = str(getattr(function, "__name__", "function"))
     bound, keywords, names = bind(function.signature_of, name, args, kwargs)
     arguments = read(name, bound, keywords, names, function.static, leaf=read_like)
     given = (*args, *kwargs.values())

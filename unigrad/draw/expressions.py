@@ -7,17 +7,14 @@ read in a picture.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 
-from unigrad.ir.dims import Dim
-from unigrad.ir.nodes import CONSTANT, tensor
+from unigrad.ir.nodes import CONSTANT, Node, tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from unigrad.ir.nodes import Node
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["Expression", "expressions", "number"]
 
@@ -93,18 +90,21 @@ def _cut(expression: Expression, longest: int) -> Expression:
 
 def number(value: Any, *, digits: int | None = None) -> str:
     """A number as a person writes it: without ``.0``, in full or to some significant digits."""
-    plain = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
-    if isinstance(plain, bool) or not isinstance(plain, (int, float)):
-        return str(plain)
-    if isinstance(plain, float):
-        if not math.isfinite(plain):
-            return str(plain).replace("inf", "∞")
-        if plain.is_integer() and abs(plain) < 1e15:  # noqa: PLR2004  (exact, and readable in full)
-            return str(int(plain)) if plain or math.copysign(1, plain) > 0 else "-0"
-    if digits is not None and isinstance(plain, float):
-        return f"{plain:.{digits}g}"
-    narrow = isinstance(value, (np.ndarray, np.generic)) and value.dtype.itemsize < 8  # noqa: PLR2004
-    return str(value[()]) if narrow and isinstance(plain, float) else repr(plain)
+    exact: Any = value.item() if hasattr(value, "item") else value
+    if isinstance(exact, bool) or not isinstance(exact, (int, float)):
+        return str(exact)
+    if isinstance(exact, int):
+        return str(exact)
+    if not math.isfinite(exact):
+        return str(exact).replace("inf", "∞")
+    if exact.is_integer() and abs(exact) < _READABLE:
+        return str(int(exact)) if exact or math.copysign(1, exact) > 0 else "-0"
+    if digits is not None:
+        return f"{exact:.{digits}g}"
+    return str(np.asarray(value)[()])  # the shortest that is this number in its dtype
+
+
+_READABLE: Final = 1e15
 
 
 def _constant(node: Node) -> Expression:
@@ -114,33 +114,18 @@ def _constant(node: Node) -> Expression:
     return Expression(text, _SIGN if text.startswith("-") else _ATOM)
 
 
-def _written(node: Node, operands: list[Expression]) -> Expression:  # noqa: PLR0911  (one a notation)
+def _written(node: Node, operands: list[Expression]) -> Expression:
     name = node.op.name
     infix = _INFIX.get(name)
     if infix is not None and len(operands) == 2:  # noqa: PLR2004
         return _infix(*infix, *operands)
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(node, operands)
     if name in _TRANSPARENT:
         return operands[0]
-    if name == "negative":
-        return Expression(f"-{operands[0].within(_SIGN)}", _SIGN)
-    if name == "pow":
-        return _power(*operands)
-    if name == "square":
-        return _power(operands[0], Expression("2"))
-    if name == "reciprocal":
-        return _infix(" / ", _PRODUCT, _SIGN, Expression("1"), operands[0])
-    if name == "abs":
-        return Expression(f"|{operands[0].text}|")
-    if name == "permute_dims":
-        return _transposed(node, operands[0])
-    if name == "dim_value":
-        return Expression(str(node.params[0]))
-    if name == "astype":
-        return Expression(f"{node.params[0]}({operands[0].text})")
-    if name == "getitem":
-        return Expression(f"{operands[0].within(_ATOM)}[{_key(node.params[0])}]")
-    name = _RENAMED.get(name, name)
-    return Expression(f"{name}({', '.join([*(one.text for one in operands), *_params(node)])})")
+    inside = ", ".join([*(one.text for one in operands), *_params(node)])
+    return Expression(f"{_RENAMED.get(name, name)}({inside})")
 
 
 def _infix(sign: str, binding: int, right: int, x: Expression, y: Expression) -> Expression:
@@ -161,39 +146,71 @@ def _power(base: Expression, exponent: Expression) -> Expression:
     return Expression(f"{base.within(_ATOM)}^{exponent.within(_ATOM)}", _POWER)
 
 
-def _transposed(node: Node, operand: Expression) -> Expression:
-    axes = node.params[0]
-    if axes == (1, 0) or (axes[-2:] == (len(axes) - 1, len(axes) - 2) and _leads(axes[:-2])):
-        return Expression(f"{operand.within(_ATOM)}ᵀ")
-    return Expression(f"permute_dims({operand.text}, {axes})")
+def _negated(node: Node, operands: list[Expression]) -> Expression:
+    del node
+    return Expression(f"-{operands[0].within(_SIGN)}", _SIGN)
 
 
-def _leads(axes: tuple[int, ...]) -> bool:
-    return axes == tuple(range(len(axes)))
+def _raised(node: Node, operands: list[Expression]) -> Expression:
+    del node
+    base, *exponent = operands
+    return _power(base, *(exponent or [Expression("2")]))
 
 
-def _key(key: tuple[Any, ...]) -> str:
+def _inverse(node: Node, operands: list[Expression]) -> Expression:
+    del node
+    return _infix(" / ", _PRODUCT, _SIGN, Expression("1"), operands[0])
+
+
+def _absolute(node: Node, operands: list[Expression]) -> Expression:
+    del node
+    return Expression(f"|{operands[0].text}|")
+
+
+def _transposed(node: Node, operands: list[Expression]) -> Expression:
+    axes: tuple[int, ...] = node.params[0]
+    count = len(axes)
+    if axes == (*range(count - 2), count - 1, count - 2):
+        return Expression(f"{operands[0].within(_ATOM)}ᵀ")
+    return Expression(f"permute_dims({operands[0].text}, {axes})")
+
+
+def _size(node: Node, operands: list[Expression]) -> Expression:
+    del operands
+    return Expression(str(node.params[0]))
+
+
+def _cast(node: Node, operands: list[Expression]) -> Expression:
+    return Expression(f"{node.params[0]}({operands[0].text})")
+
+
+def _part(node: Node, operands: list[Expression]) -> Expression:
     parts: list[str] = []
-    for entry in key:
+    for entry in cast("tuple[Any, ...]", node.params[0]):
         if isinstance(entry, tuple):
-            start, stop, step = entry
-            parts.append(f"{start or ''}:{'' if stop is None else stop}{f':{step}' * (step != 1)}")
+            start, stop, step = cast("tuple[Any, Any, int]", entry)
+            end = "" if stop is None else str(stop)
+            parts.append(f"{start or ''}:{end}{f':{step}' if step != 1 else ''}")
         else:
-            parts.append("None" if entry is None else str(entry))
-    return ", ".join(parts)
+            parts.append(str(entry))
+    return Expression(f"{operands[0].within(_ATOM)}[{', '.join(parts)}]")
+
+
+_SPECIAL: Final[dict[str, Callable[[Node, list[Expression]], Expression]]] = {
+    "abs": _absolute, "astype": _cast, "dim_value": _size, "getitem": _part, "negative": _negated,
+    "permute_dims": _transposed, "pow": _raised, "reciprocal": _inverse, "square": _raised,
+}  # fmt: skip
 
 
 def _params(node: Node) -> list[str]:
     """Parameters that tell the reader something: no defaults, no internals."""
-    labels = getattr(node.op, "params", ())
+    labels: tuple[str, ...] = getattr(node.op, "params", ())
     shown: list[str] = []
     for label, value in zip(labels, node.params, strict=False):
         if label == "axis" and node.operands:
-            axes = value if isinstance(value, tuple) else (value,)
+            axes = cast("tuple[int, ...]", value if isinstance(value, tuple) else (value,))
             if len(axes) < tensor(node.operands[0]).ndim:
                 shown.append(f"axis={axes[0] if len(axes) == 1 else axes}")
         elif label in {"shape", "subscripts", "correction", "n"} and value:
             shown.append(str(value))
-        elif isinstance(value, Dim):
-            shown.append(f"{label}={value}")
     return shown

@@ -8,17 +8,25 @@ need: an isotonic regression, exact and in linear time.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["Layout", "lay_out", "rank"]
 
-_SWEEPS: Final = 12
+_ORDERINGS: Final = 12
+_PLACEMENTS: Final = 120
 _GAP: Final = 34.0  # between boxes of a layer
 _LANE: Final = 16.0  # between an arrow that passes and its neighbour
+
+
+_PULLS: Final = (1.0, 2.0, 32.0)  # of a link with no, one and two passing points: straight arrows
+
+_Neighbours: TypeAlias = dict[int, list[tuple[int, float, float]]]
+"""For each vertex those that it is linked to: which, how far beside it, how strongly."""
 
 
 @dataclass(slots=True)
@@ -80,7 +88,9 @@ def lay_out(
     layers[0] = list(first) or layers[0]
     sizes = list(widths)
     chains: list[list[int]] = []
-    links: list[tuple[int, int, float]] = []
+    links: list[tuple[int, int]] = []
+    above: _Neighbours = {}
+    below: _Neighbours = {}
     for number, (source, target) in enumerate(edges):
         chain = [source]
         for layer in range(ranks[source] + 1, ranks[target]):
@@ -90,13 +100,12 @@ def lay_out(
         chain.append(target)
         chains.append(chain)
         shift = entry(number, target) if entry is not None else 0.0
-        links += [(a, b, 0.0) for a, b in zip(chain[:-2], chain[1:-1], strict=True)]
-        links.append((chain[-2], target, shift))
-    above: dict[int, list[tuple[int, float]]] = {}
-    below: dict[int, list[tuple[int, float]]] = {}
-    for a, b, shift in links:
-        above.setdefault(b, []).append((a, -shift))
-        below.setdefault(a, []).append((b, shift))
+        for a, b in itertools.pairwise(chain):
+            links.append((a, b))
+            pull = _PULLS[(a >= len(widths)) + (b >= len(widths))]
+            at = shift if b == target else 0.0
+            above.setdefault(b, []).append((a, -at, pull))
+            below.setdefault(a, []).append((b, at, pull))
     layers = _fewest_crossings(layers, links, above, below, fixed=bool(first))
     x = _places(layers, sizes, above, below)
     left = min((x[v] - sizes[v] / 2 for v in range(len(sizes))), default=0.0)
@@ -105,12 +114,9 @@ def lay_out(
     return Layout(layers, chains, x, width)
 
 
-_Neighbours = dict[int, list[tuple[int, float]]]
-
-
 def _fewest_crossings(
     layers: list[list[int]],
-    links: Sequence[tuple[int, int, float]],
+    links: Sequence[tuple[int, int]],
     above: _Neighbours,
     below: _Neighbours,
     *,
@@ -119,7 +125,7 @@ def _fewest_crossings(
     """The best order of some sweeps down and up, each vertex at the mean of its neighbours."""
     best, fewest = [list(layer) for layer in layers], _crossings(layers, links)
     order = [list(layer) for layer in layers]
-    for sweep in range(_SWEEPS):
+    for sweep in range(_ORDERINGS):
         down = sweep % 2 == 0
         for at in range(len(order)) if down else reversed(range(len(order))):
             if at == 0 and fixed:
@@ -138,17 +144,17 @@ def _sort(layer: list[int], place: dict[int, int], neighbours: _Neighbours) -> N
     """Sort by barycentre; a vertex without neighbours keeps its place."""
     keys: dict[int, float] = {}
     for at, vertex in enumerate(layer):
-        near = [place[other] for other, _ in neighbours.get(vertex, ()) if other in place]
+        near = [place[other] for other, _, _ in neighbours.get(vertex, ()) if other in place]
         keys[vertex] = sum(near) / len(near) if near else float(at)
     layer.sort(key=keys.__getitem__)
 
 
-def _crossings(layers: Sequence[Sequence[int]], links: Sequence[tuple[int, int, float]]) -> int:
+def _crossings(layers: Sequence[Sequence[int]], links: Sequence[tuple[int, int]]) -> int:
     """How many pairs of links cross."""
     layer_of = {vertex: i for i, layer in enumerate(layers) for vertex in layer}
     place = {vertex: i for layer in layers for i, vertex in enumerate(layer)}
     between: dict[int, list[tuple[int, int]]] = {}
-    for a, b, _ in links:
+    for a, b in links:
         between.setdefault(layer_of[a], []).append((place[a], place[b]))
     return sum(
         1
@@ -167,27 +173,36 @@ def _places(
     steps: list[list[float]] = []
     for layer in layers:
         offsets = [0.0]
-        for left, right in zip(layer[:-1], layer[1:], strict=True):
+        for left, right in itertools.pairwise(layer):
             gap = _GAP if sizes[left] > _LANE and sizes[right] > _LANE else _LANE
             offsets.append(offsets[-1] + (sizes[left] + sizes[right]) / 2 + gap)
         steps.append(offsets)
         for vertex, offset in zip(layer, offsets, strict=False):
             x[vertex] = offset - offsets[-1] / 2
-    for sweep in range(2 * _SWEEPS):
-        both = sweep >= _SWEEPS
+    for sweep in range(_PLACEMENTS):
+        both = sweep >= _PLACEMENTS // 4
         down = sweep % 2 == 0
         for at in range(len(layers)) if down else reversed(range(len(layers))):
-            wanted: list[float] = []
-            for vertex in layers[at]:
-                near = [*(above.get(vertex, ()) if down or both else ())]
-                near += below.get(vertex, ()) if not down or both else ()
-                if near:
-                    wanted.append(sum(x[other] + shift for other, shift in near) / len(near))
-                else:
-                    wanted.append(x[vertex])
+            wanted = [
+                _mean(
+                    x,
+                    [
+                        *(above.get(vertex, ()) if down or both else ()),
+                        *(below.get(vertex, ()) if both or not down else ()),
+                    ],
+                    x[vertex],
+                )
+                for vertex in layers[at]
+            ]
             for vertex, place in zip(layers[at], _apart(wanted, steps[at]), strict=True):
                 x[vertex] = place
     return x
+
+
+def _mean(x: Sequence[float], near: Sequence[tuple[int, float, float]], otherwise: float) -> float:
+    """The weighted mean of where the neighbours would have a vertex."""
+    total = sum(pull for _, _, pull in near)
+    return sum((x[v] + at) * pull for v, at, pull in near) / total if near else otherwise
 
 
 def _apart(wanted: Sequence[float], offsets: Sequence[float]) -> list[float]:

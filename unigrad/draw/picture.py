@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from unigrad.draw.expressions import expressions, number
 from unigrad.draw.values import (
+    NAMELESS,
     Local,
     evaluate,
     gradients,
@@ -46,7 +47,8 @@ class Box:
         kind: what it is, which gives its colour.
         formula: the expression, where it has one.
         lines: its value in a few words, or its type.
-        gradient: the gradient that arrives at it: the formula of it, path by path, and its value.
+        gradient: the gradient that arrives at it: what it is called, the products over paths that
+            make it up if these are few, its value.
         inner: for a frame, the picture in it.
     """
 
@@ -140,7 +142,12 @@ class _Groups:
     """
 
     def __init__(self, graph: Graph) -> None:
-        nodes = [node for node in graph.nodes if node.op is not CONSTANT or tensor(node).ndim]
+        outputs = set(graph.outputs)
+        nodes = [  # a number is a part of the expression that it stands in
+            node
+            for node in graph.nodes
+            if node.op is not CONSTANT or tensor(node).ndim or node in outputs
+        ]
         self.names = _names(graph, nodes)
         readers: dict[Node, set[Node]] = {}
         head_of: dict[Node, Node] = {}
@@ -288,13 +295,16 @@ class _Maker:
         boxes = [Box(names[source], "port") for source in sources]
         places = {source: place for place, source in enumerate(sources)}
         edges: list[Edge] = []
-        for count, node in enumerate(members, start=1):
-            names.setdefault(node, f"op{count}")
+        for count, node in enumerate(members):
+            names.setdefault(node, f"{NAMELESS}{count}")
             read = list(dict.fromkeys(one for one in node.operands if one in places))
             local = local_derivatives([node], read, names, self.values)
             place = places[node] = len(boxes)
             boxes.append(Box(_op_title(node), "op", lines=self.lines(node)))
-            edges += [_edge(places[s], place, one) for s, one in zip(read, local, strict=True)]
+            for source, one in zip(read, local, strict=True):
+                if one.symbol == node.op.name:  # the box says so
+                    one.symbol = ""
+                edges.append(_edge(places[source], place, one))
         return Picture("", "", boxes, edges, {self.numbers[s]: i for i, s in enumerate(sources)})
 
 
@@ -307,10 +317,17 @@ def _edge(source: int, target: int, local: Local) -> Edge:
 
 def _op_title(node: Node) -> str:
     """An op, with what it takes beside arrows: ``+``, ``3·□``, ``□⁴``, ``tanh``."""
-    blanks = {operand: "□" for operand in node.operands if operand.op is not CONSTANT}
-    text = expressions([node], blanks)[node].text
-    sign = re.fullmatch(r"□ ?(\S+) ?□|(\w+)\(□(?:, □)*\)", text)
-    return node.op.name if text == "□" else (sign[1] or sign[2]) if sign else text
+    operands = [operand for operand in node.operands if operand.op is not CONSTANT]
+    # What is different must not look equal while the text is made: x·y is no square.
+    blanks = {operand: f"□{chr(0xE001 + i)}" for i, operand in enumerate(dict.fromkeys(operands))}
+    text = re.sub("[\ue001-\uf8ff]", "", expressions([node], blanks)[node].text)
+    sign = re.fullmatch(r"□ ?([^\s□]+) ?□|(\w+)\(□(?:, □)*\)", text)
+    if sign is None:
+        return node.op.name if text == "□" else text
+    return _TIMES if sign[1] == "·" else sign[1] or sign[2]
+
+
+_TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
 
 # -- gradients -------------------------------------------------------------------------------------
@@ -325,10 +342,13 @@ def _add_gradients(made: Picture, graph: Graph, groups: _Groups, arrays: Sequenc
         if position == last:
             continue
         label = f"∂{output}/∂{groups.names[node]}"
-        shown = summary(value)
+        shown = summary(value, digits=6)[-1]
         paths = _paths(made, position, last) if not tensor(node).ndim else ""
-        parts = [label, *([paths] if paths and paths != shown[0] else []), ", ".join(shown)]
-        made.boxes[position].gradient = parts
+        made.boxes[position].gradient = [
+            label,
+            *([paths] if paths and paths != shown else []),
+            shown,
+        ]
 
 
 _MOST_PATHS: Final = 3
@@ -336,7 +356,10 @@ _LONGEST_PATH: Final = 5
 
 
 def _paths(made: Picture, start: int, end: int) -> str:
-    """``5324·3``: the products over paths whose sum is the gradient; ``""`` if they are many."""
+    """``5324·3``: the products over paths whose sum is the gradient.
+
+    Nothing where there are many of them, or one arrow alone, which says it already.
+    """
     leaving: dict[int, list[Edge]] = {}
     for edge in made.edges:
         if edge.exists:
@@ -355,4 +378,5 @@ def _paths(made: Picture, start: int, end: int) -> str:
             stack.append((edge.target, [*factors, edge.number]))
         if len(products) + len(stack) > _MOST_PATHS:
             return ""
-    return " + ".join(products)
+    text = " + ".join(products)
+    return text if len(products) > 1 or "·" in text else ""

@@ -9,7 +9,7 @@ from unigrad.draw.expressions import number
 if TYPE_CHECKING:
     from unigrad.draw.picture import Box, Edge, Picture
 
-__all__ = ["render"]
+__all__ = ["equation", "render"]
 
 
 def render(picture: Picture) -> str:
@@ -23,10 +23,16 @@ def render(picture: Picture) -> str:
     arrows = _arrows(picture)
     if arrows:
         lines += ["", *(f"  {one}" for one in arrows)]
-    gradients = [" = ".join(box.gradient) for box in picture.boxes if box.gradient]
+    gradients = [equation(box) for box in picture.boxes if box.gradient]
     if gradients:
         lines += ["", *(f"  {one}" for one in gradients)]
     return "\n".join(lines) + "\n"
+
+
+def equation(box: Box) -> str:
+    """The gradient at a box in one line; the range of an array is no equation."""
+    label, *rest = box.gradient
+    return f"{label}: {rest[-1]}" if "…" in rest[-1] else " = ".join([label, *rest])
 
 
 def _head(box: Box) -> str:
@@ -45,14 +51,13 @@ def _arrows(picture: Picture) -> list[str]:
             while leaving.get(at):
                 edge = leaving[at].pop(0)
                 at = edge.target
-                line += f" ──{_label(edge)}──▶ {picture.boxes[at].title}"
+                line += f" ──{_label(edge)}▶ {picture.boxes[at].title}"
             lines.append(line)
     return lines
 
 
 def _label(edge: Edge) -> str:
     if not edge.exists:
-        return "·"
-    if edge.number is not None:
-        return number(edge.number, digits=6)
-    return edge.symbol
+        return "· "
+    text = edge.symbol if edge.number is None else number(edge.number, digits=6)
+    return f"{text}──" if text else ""

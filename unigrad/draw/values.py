@@ -17,7 +17,15 @@ from unigrad.transforms.reverse import reverse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Local", "evaluate", "gradients", "is_scalar", "local_derivatives", "summary"]
+__all__ = [
+    "NAMELESS",
+    "Local",
+    "evaluate",
+    "gradients",
+    "is_scalar",
+    "local_derivatives",
+    "summary",
+]
 
 
 def evaluate(graph: Graph, arrays: Sequence[Any]) -> dict[Node, Any]:
@@ -54,7 +62,9 @@ class Local:
 
     __slots__ = ("exists", "number", "symbol")
 
-    def __init__(self, number: float | None = None, symbol: str = "", *, exists: bool = True) -> None:
+    def __init__(
+        self, number: float | None = None, symbol: str = "", *, exists: bool = True
+    ) -> None:
         self.number = number
         self.symbol = symbol
         self.exists = exists
@@ -84,9 +94,21 @@ def local_derivatives(
         formulas = _formulas(members, sources, wrt, names)
     except (DifferentiationError, RuleError):
         return found
+    called = _called(members, sources, names)
     for i, value, formula in zip(wrt, numbers, formulas, strict=True):
-        found[i] = Local(value, formula)
+        found[i] = Local(value, formula if formula or value is not None else called[i])
     return found
+
+
+def _called(
+    members: Sequence[Node], sources: Sequence[Node], names: Mapping[Node, str]
+) -> list[str]:
+    """What to call a derivative without a short formula: by the op, or by what it is of."""
+    if len(members) == 1:
+        return [members[0].op.name] * len(sources)
+    head = names[members[-1]]
+    texts = [f"∂{head}/∂{names[source]}" for source in sources]
+    return [text if len(text) <= _LONGEST and NAMELESS not in text else "" for text in texts]
 
 
 def _closed(members: Sequence[Node], sources: Sequence[Node], *, scalars: bool = False) -> Graph:
@@ -137,14 +159,13 @@ def _formulas(
     names: Mapping[Node, str],
 ) -> list[str]:
     """Derivatives as text: of one element by another, for what works element by element."""
-    pointwise = all(_is_pointwise(node) for node in members)
-    if not pointwise:
-        name = members[-1].op.name if len(members) == 1 else ""
-        return [name] * len(wrt)
+    nothing = [""] * len(wrt)
+    if not all(_is_pointwise(node) for node in members):
+        return nothing
     try:
         graph = reverse(_closed(members, sources, scalars=True), wrt, (0,))
     except (ShapeError, DTypeError):  # an array constant among the operands: no single element
-        return [""] * len(wrt)
+        return nothing
     place = Scope()
     with scope(place):
         inputs = [place.input(tensor(node), "x") for node in graph.inputs[:-1]]
@@ -152,20 +173,22 @@ def _formulas(
         one = place.constant(1, seed.dtype, weak=seed.weak)
         outputs = inline(graph, [*inputs, one], place)
     graph, _ = run(BEFORE_DIFFERENTIATION, Graph(inputs, outputs))
-    called = dict(zip(graph.inputs, [names[source] for source in sources], strict=True))
+    known = dict(zip(graph.inputs, [names[source] for source in sources], strict=True))
     if graph.outputs[0].op not in (INPUT, CONSTANT):  # so that tanh is 1 - h² in terms of h
-        called[graph.outputs[0]] = names[members[-1]]
-    texts = expressions([node for node in graph.nodes if node.op is not INPUT], called, _LONGEST + 1)
-    shown = [called.get(one) or texts[one].text for one in graph.outputs[1:]]
-    return [text if len(text) <= _LONGEST else "" for text in shown]
+        known[graph.outputs[0]] = names[members[-1]]
+    texts = expressions([node for node in graph.nodes if node.op is not INPUT], known, _LONGEST + 1)
+    shown = [known.get(one) or texts[one].text for one in graph.outputs[1:]]
+    return [
+        "" if len(text) > _LONGEST or NAMELESS in text or "…" in text else text for text in shown
+    ]
 
+
+_TIMES: Final = "\N{MULTIPLICATION SIGN}"
+
+NAMELESS: Final = "\ue000"
+"""In the name of a node that the user gave none: what mentions it is no formula for a reader."""
 
 _LONGEST: Final = 18  # characters of a formula beside an edge
-
-
-def _find(graph: Graph, head: Node) -> Node:
-    del head
-    return graph.outputs[0]
 
 
 def _is_pointwise(node: Node) -> bool:
@@ -186,17 +209,17 @@ def gradients(graph: Graph, values: Sequence[Any]) -> dict[Node, Any]:
 _FEW: Final = 4
 
 
-def summary(value: Any) -> list[str]:
+def summary(value: Any, *, digits: int | None = None) -> list[str]:
     """A value in a few words: a number in full, an array by its shape and its range."""
     array = np.asarray(value)
     if not array.ndim:
-        return [number(array)]
+        return [number(array, digits=digits)]
     if array.ndim == 1 and array.size <= _FEW:
         return [f"[{', '.join(number(one, digits=4) for one in array)}]"]
-    shape = " × ".join(map(str, array.shape))
+    shape = f" {_TIMES} ".join(map(str, array.shape))
     if not array.size:
         return [f"{shape}, empty"]
     if array.dtype.kind == "b":
-        return [f"{shape}, {int(array.sum())} true"]
+        return [shape, f"{int(array.sum())} true"]
     low, high = number(array.min(), digits=3), number(array.max(), digits=3)
     return [shape, f"{low} … {high}" if low != high else f"all {low}"]

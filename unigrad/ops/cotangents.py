@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from unigrad.ops.spec import Op
 
-__all__ = ["accumulate", "scale", "support"]
+__all__ = ["accumulate", "scale", "select", "support"]
 
 
 def constant_number(node: Any) -> float | None:
@@ -44,51 +44,67 @@ def scale(cotangent: Any, factor: Any) -> Any:
     Returns ``None`` for a factor of exactly 0.
     """
     number = constant_number(factor)
-    if number is not None:
-        return _times_number(cotangent, number)
-    if factor.op is where and factor.scope is cotangent.scope:
-        # A selection that a formula made; one that the user multiplies by is left alone.
-        condition, then, otherwise = factor.operands
-        if constant_number(then) is not None or constant_number(otherwise) is not None:
-            return _where(condition, scale(cotangent, then), scale(cotangent, otherwise))
-    if cotangent.op is where:
-        condition, then, otherwise = cotangent.operands
-        if _is_zero(otherwise):
-            return _where(condition, scale(then, factor), None)
-        if _is_zero(then):
-            return _where(condition, None, scale(otherwise, factor))
-    mask = support(cotangent) if cotangent.scope.masking else None
-    if mask is not None:
-        return where(mask, _product(cotangent, factor), 0)
-    return _product(cotangent, factor)
-
-
-def _times_number(cotangent: Any, number: float) -> Any:
     if number == 1:
         return cotangent
     if number == 0:
         return None
-    if cotangent.op is where:
-        condition, then, otherwise = cotangent.operands
+    mask, value = _taken_apart(cotangent)
+    if mask is not None:
+        scaled = scale(value, factor)
+        return None if scaled is None else select(mask, scaled)
+    if number is not None:
+        return -cotangent if number == -1 else cotangent * number
+    if factor.op is where and factor.scope is cotangent.scope:
+        # A selection that a formula made; one that the user multiplies by is left alone.
+        condition, then, otherwise = factor.operands
+        if constant_number(then) is not None or constant_number(otherwise) is not None:
+            return _choose(condition, scale(cotangent, then), scale(cotangent, otherwise))
+    mask = support(cotangent) if cotangent.scope.masking else None
+    product = _product(cotangent, factor)
+    return product if mask is None else where(mask, product, 0)
+
+
+def select(condition: Any, value: Any) -> Any:
+    """``value`` where ``condition`` holds, else 0.
+
+    A selection of a selection is one selection on both conditions: nested as deep as the chain is
+    long, every product in it would have to be taken inside all of them.
+    """
+    mask, inner = _taken_apart(value)
+    if mask is not None:
+        condition = logical_and(condition, mask)
+    if condition.op is logical_not:
+        return where(condition.operands[0], 0, inner)
+    return where(condition, inner, 0)
+
+
+def _taken_apart(node: Any) -> tuple[Any, Any]:
+    """The condition and the value of a selection against 0; no condition for any other node."""
+    mask: Any = None
+    while node.op is where:
+        condition, then, otherwise = node.operands
         if _is_zero(otherwise):
-            return _where(condition, _times_number(then, number), None)
-        if _is_zero(then):
-            return _where(condition, None, _times_number(otherwise, number))
-    if number == -1:
-        return -cotangent
-    return cotangent * number
+            node = then
+        elif _is_zero(then):
+            condition, node = logical_not(condition), otherwise
+        else:
+            break
+        mask = condition if mask is None else logical_and(mask, condition)
+    return mask, node
+
+
+def _choose(condition: Any, then: Any, otherwise: Any) -> Any:
+    if then is None:
+        return None if otherwise is None else select(logical_not(condition), otherwise)
+    if otherwise is None:
+        return select(condition, then)
+    return where(condition, then, otherwise)
 
 
 def _product(cotangent: Any, factor: Any) -> Any:
     if factor.op is elementwise.divide and constant_number(factor.operands[0]) == 1:
         return cotangent / factor.operands[1]
     return cotangent * factor
-
-
-def _where(condition: Any, then: Any, otherwise: Any) -> Any:
-    if then is None and otherwise is None:
-        return None
-    return where(condition, 0 if then is None else then, 0 if otherwise is None else otherwise)
 
 
 def accumulate(a: Any, b: Any) -> Any:
@@ -137,6 +153,20 @@ def _through_sum(node: Node, mask: Node) -> Node:
     return reduction.any_(whole, axis=axis, keepdims=keepdims)
 
 
+def _through_take(node: Node, mask: Node) -> Node:
+    x, indices = node.operands
+    whole = shape.broadcast_to(mask, tensor(x).shape)
+    return shape.take_within(whole, indices, axis=node.params[0])
+
+
+def _through_add(node: Node, mask: Node) -> Node:
+    """An element is touched if anything that is added to it can differ from 0."""
+    x, indices = node.operands
+    axis, size = node.params
+    whole = elementwise.astype(shape.broadcast_to(mask, tensor(x).shape), "int64")
+    return elementwise.greater(shape.add_at(whole, indices, axis=axis, size=size), 0)
+
+
 _MOVES: dict[Any, Callable[[Node, Node], Node]] = {
     elementwise.negative: _stay,
     elementwise.astype: _stay,
@@ -151,6 +181,8 @@ _MOVES: dict[Any, Callable[[Node, Node], Node]] = {
     shape.flip: _move(shape.flip),
     shape.getitem: _move(shape.getitem),
     shape.place_at: _move(shape.place_at),
+    shape.take_within: _through_take,
+    shape.add_at: _through_add,
     reduction.sum_: _through_sum,
 }
 

@@ -363,15 +363,21 @@ def where(condition: Array, x: Array, y: Array, /) -> Any:
 
 @where.vjp
 def _(g: Node, out: Node, condition: Node, x: Node, y: Node) -> tuple[Any, ...]:
+    from unigrad.ops.cotangents import select  # made of these ops
+
     del out, x, y
-    return None, where(condition, g, 0), where(condition, 0, g)
+    return None, select(condition, g), select(logical_not(condition), g)
 
 
 @where.jvp
 def _(tangents: tuple[Any, ...], out: Node, condition: Node, x: Node, y: Node) -> Any:
+    from unigrad.ops.cotangents import select
+
     del out, x, y
     _, x_t, y_t = tangents
-    return where(condition, 0 if x_t is None else x_t, 0 if y_t is None else y_t)
+    if x_t is None:
+        return select(logical_not(condition), y_t)
+    return select(condition, x_t) if y_t is None else where(condition, x_t, y_t)
 
 
 where.elementwise = True

@@ -94,7 +94,7 @@ def cholesky(x: Array, /) -> Any:
 def _(g: Node, out: Node, x: Node) -> Any:
     del x
     inner = matmul(matrix_transpose(out), triangle(g, lower=True))
-    # Murray's Phi(inner), with half of the diagonal, and its transpose: the lower triangle, mirrored.
+    # Murray's Phi(inner), with half of the diagonal, and its transpose: the triangle, mirrored.
     symmetric = 0.5 * where(_inside(inner, lower=True), inner, matrix_transpose(inner))
     # L^-T symmetric L^-1, as two triangular solves.
     left = solve_triangular(out, symmetric, lower=True, transpose=True)

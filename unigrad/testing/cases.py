@@ -191,7 +191,7 @@ def _products() -> dict[str, list[Sample]]:
 def _matrices() -> dict[str, list[Sample]]:
     return {
         "cholesky": [
-            # Its gradient is that of a symmetric argument: see the function `cholesky of symmetric`.
+            # Its gradient is that of a symmetric argument: see `cholesky of symmetric`.
             case(positive_definite(3, 3), gradient=(None,)),
             case(positive_definite(2, 3, 3), gradient=(None,)),
             case(positive_definite(1, 1)),
@@ -230,7 +230,10 @@ def _matrices() -> dict[str, list[Sample]]:
             case(reals(2, 3)),
             case(reals(2, 3), axis=0),
             case(reals(3, 1)),
-            case(np.array([1000.0, 0.0, -1000.0]), note="large", gradient=(np.array([-2.0, 1.0, 1.0]),)),
+            case(
+                np.array([1000.0, 0.0, -1000.0]),
+                note="large", gradient=(np.array([-2.0, 1.0, 1.0]),),
+            ),
         ],
         "polygamma_of": [case(reals(3) + 3, n=n) for n in (0, 1, 2, 3)],
     }  # fmt: skip

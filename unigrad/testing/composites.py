@@ -103,7 +103,8 @@ def composites() -> dict[str, tuple[Callable[..., Any], list[Sample]]]:
         ),
         "outer": (ug.outer, [case(reals(2), reals(3))]),
         "vecdot": (
-            ug.vecdot, [case(reals(2, 3), reals(2, 3, key="y")), case(reals(2, 3), reals(2, 1), axis=0)],
+            ug.vecdot,
+            [case(reals(2, 3), reals(2, 3, key="y")), case(reals(2, 3), reals(2, 1), axis=0)],
         ),
         "tril": (ug.tril, [case(reals(3, 3)), case(reals(2, 3, 4), k=-1), case(reals(3, 2), k=1)]),
         "triu": (ug.triu, [case(reals(3, 3)), case(reals(2, 3, 4), k=-1), case(reals(3, 2), k=1)]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -172,12 +172,13 @@ def _is_floating(leaf: Any) -> bool:
 def _directions(arrays: Sequence[Any], *key: Any) -> list[np.ndarray[Any, Any]]:
     """One direction per array: entries between 1/2 and 1, of either sign."""
     random = generator(*key)
-    return [
-        np.asarray(
-            random.uniform(0.5, 1, one.shape) * random.choice([-1.0, 1.0], one.shape)
-        ).astype(as_dtype(one.dtype).numpy)
-        for one in arrays
-    ]
+
+    def direction(one: Any) -> np.ndarray[Any, Any]:
+        sizes = cast("Any", random.uniform(0.5, 1, one.shape))
+        signs = random.choice([-1.0, 1.0], one.shape)
+        return np.asarray(sizes * signs, as_dtype(one.dtype).numpy)
+
+    return [direction(one) for one in arrays]
 
 
 def _dot(a: Sequence[Any], b: Sequence[Any]) -> tuple[float, float]:
@@ -199,7 +200,8 @@ def check_derivatives_of(flat: Flat, order: int, modes: tuple[str, ...]) -> None
     for value in values:
         if not np.all(np.isfinite(value)):
             raise AssertionError(
-                f"{flat.name} is not finite, so that differences say nothing: {value}\n{_point(flat)}"
+                f"{flat.name} is not finite, so that differences say nothing: {value}\n"
+                f"{_point(flat)}"
             )
     tangents = _directions(flat.point, "tangents", flat.name)
     cotangents = _directions(values, "cotangents", flat.name)
@@ -267,8 +269,9 @@ def _check_reverse(
         count = sum(one.size for one in cotangents)
         if not abs(have - want) <= flat.atol + noise * count + flat.rtol * max(scale, have_scale):
             raise AssertionError(
-                f"{flat.name}: the reverse derivative in {label} is {have!r} along a random direction,"
-                f" expected {want!r}, by differences; the cotangent is\n{got}\n{_point(flat)}"
+                f"{flat.name}: the reverse derivative in {label} is {have!r} along a random"
+                f" direction, expected {want!r}, by differences; the cotangent is\n{got}\n"
+                f"{_point(flat)}"
             )
 
 

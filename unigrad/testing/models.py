@@ -44,7 +44,7 @@ def gaussian_process(positions: Any, targets: Any, length: Any, noise: Any) -> A
 
 def cross_entropy(scores: Any, labels: Any) -> Any:
     """Softmax cross-entropy with integer labels."""
-    rows = np.arange(scores.shape[0])
+    rows = np.arange(int(scores.shape[0]))
     return -ug.mean(ug.nn.log_softmax(scores, axis=-1)[rows, labels])
 
 
@@ -91,8 +91,15 @@ def least_squares(a: Any, b: Any) -> Any:
 
 def inner_derivative(x: Any, y: Any) -> Any:
     """A function that takes a gradient of another, which closes over a traced value."""
-    slope = ug.grad(lambda z: ug.sum(ug.sin(z * y) * x))(x)
-    return ug.sum(slope * slope) + ug.jvp(lambda z: ug.exp(z * ug.sum(x)), (y,), (x,))[1]
+
+    def wave(z: Any) -> Any:
+        return ug.sum(ug.sin(z * y) * x)
+
+    def growth(z: Any) -> Any:
+        return ug.exp(z * ug.sum(x))
+
+    slope = ug.grad(wave)(x)
+    return ug.sum(slope * slope) + ug.jvp(growth, (y,), (x,))[1]
 
 
 def factors(x: Any) -> Any:

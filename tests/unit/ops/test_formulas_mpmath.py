@@ -113,8 +113,8 @@ def _squared(x: float, *_: float) -> float:
 
 
 GAMMA_POINTS = (
-    -7.6, -3.3, -2.5, -1.7, -0.4, -0.1, 1e-8, 1e-3, 0.1, 0.3, 0.5, 0.9, 1.1, 1.5, 1.9, 2.1, 2.5, 3.0,
-    4.7, 8.0, 13.3, 30.0, 100.0, 345.6, 1e5, 1e10,
+    -7.6, -3.3, -2.5, -1.7, -0.4, -0.1, 1e-8, 1e-3, 0.1, 0.3, 0.5, 0.9, 1.1, 1.5, 1.9, 2.1, 2.5,
+    3.0, 4.7, 8.0, 13.3, 30.0, 100.0, 345.6, 1e5, 1e10,
 )  # fmt: skip
 ZEROS = "near a zero of the function the error is relative to the terms that cancel"
 
@@ -150,7 +150,9 @@ TABLE: dict[str, Exact] = {
     "round": _step(mpmath.nint, (BETWEEN * 2,)),
     # powers, exponentials, logarithms
     "sqrt": Exact(mpmath.sqrt, (POSITIVE,)),
-    "rsqrt": Exact(lambda x: 1 / mpmath.sqrt(x), (tuple(x for x in POSITIVE if 1e-100 <= x <= 1e100),)),
+    "rsqrt": Exact(
+        lambda x: 1 / mpmath.sqrt(x), (tuple(x for x in POSITIVE if 1e-100 <= x <= 1e100),)
+    ),
     "cbrt": Exact(lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)), (REALS,)),
     "exp": Exact(mpmath.exp, (EXPONENTS,)),
     "exp2": Exact(lambda x: mpf(2) ** x, (EXPONENTS,)),
@@ -169,7 +171,8 @@ TABLE: dict[str, Exact] = {
     "sinh": Exact(mpmath.sinh, (EXPONENTS,)),
     "cosh": Exact(mpmath.cosh, (EXPONENTS,)),
     "tanh": Exact(
-        mpmath.tanh, (REALS,), slope_near_one=4, reason="1 - tanh(x)**2 in the tails: exact relative to 1"
+        mpmath.tanh, (REALS,), slope_near_one=4,
+        reason="1 - tanh(x)**2 in the tails: exact relative to 1",
     ),
     # Above 1e154 the square overflows, and the derivative is 0 where it is less than 1e-154.
     "asinh": Exact(mpmath.asinh, (tuple(x for x in REALS if abs(x) <= 1e100),)),
@@ -210,7 +213,9 @@ TABLE: dict[str, Exact] = {
     "logical_xor": _truth(lambda x, y: bool(x) != bool(y), ((0, 1), (0, 1))),
     "logical_not": _truth(lambda x: not x, ((0, 1),)),
     # selection
-    "clip_between": Exact(lambda x, low, high: min(max(x, low), high), (SOME, (-1.5, 0.2), (0.7, 3.0))),
+    "clip_between": Exact(
+        lambda x, low, high: min(max(x, low), high), (SOME, (-1.5, 0.2), (0.7, 3.0))
+    ),
     "clip_below": Exact(max, (FEW, SOME)),
     "clip_above": Exact(min, (FEW, SOME)),
     "stop_gradient": _step(lambda x: x, (REALS,)),
@@ -230,12 +235,15 @@ TABLE: dict[str, Exact] = {
     ),
     "erfc": Exact(
         lambda x: 1 - mpmath.erf(x), (tuple(x for x in REALS if 1e-300 <= abs(x) <= 13.3),),
-        value=_squared, slope=_squared, reason="as erf; SciPy's values too are off in the right tail",
+        value=_squared, slope=_squared,
+        reason="as erf; SciPy's values too are off in the right tail",
     ),
     "gammaln": Exact(_log_gamma, (GAMMA_POINTS,), value_near_one=2, reason=ZEROS),
     "digamma": Exact(lambda x: mpmath.psi(0, x), (GAMMA_POINTS,)),
     "xlogy": Exact(lambda x, y: x * mpmath.log(y), (SOME, tuple(abs(y) for y in SOME))),
-    "xlog1py": Exact(lambda x, y: x * mpmath.log1p(y), (SOME, (-0.99, -0.3, -1e-8, 1e-8, 0.1, 5.0, 1e5))),
+    "xlog1py": Exact(
+        lambda x, y: x * mpmath.log1p(y), (SOME, (-0.99, -0.3, -1e-8, 1e-8, 0.1, 5.0, 1e5))
+    ),
 }  # fmt: skip
 
 FORMULAS = [op.name for op in OPS.values() if op.elementwise and op.formulas is not None]
@@ -291,7 +299,8 @@ def _complaints(
         if not fine:
             error = (mpf(float(have)) - want) / (want or mpf(1)) / UNIT
             found.append(
-                f"at {point}: {float(have)!r}, exactly {mpmath.nstr(want, 20)}: {mpmath.nstr(error, 4)} units"
+                f"at {point}: {float(have)!r}, exactly {mpmath.nstr(want, 20)}:"
+                f" {mpmath.nstr(error, 4)} units"
             )
     return found
 
@@ -321,7 +330,7 @@ def _slope(exact: Exact, operand: int, point: Sequence[float]) -> Any:
 @pytest.mark.parametrize(
     ("name", "operand"),
     [(name, i) for name in TABLE for i in range(len(OPS[name].operands))],
-    ids=lambda part: str(part),
+    ids=str,
 )
 def test_the_formula_is_the_derivative(name: str, operand: int) -> None:
     exact = TABLE[name]

@@ -1,7 +1,5 @@
 """The pipeline as a whole: an optimised graph is the same function, and a smaller one."""
 
-# ruff: noqa: ARG005  (every op of a random graph takes two nodes and a number, needed or not)
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -21,9 +21,7 @@ def graph_of(function: Callable[..., Any], *types: str) -> Graph:
     """The graph of a function of nodes of these types."""
     place = Scope()
     with scope(place):
-        inputs = [
-            place.input(TensorType.parse(text), "xyzabc"[i]) for i, text in enumerate(types)
-        ]
+        inputs = [place.input(TensorType.parse(text), "xyzabc"[i]) for i, text in enumerate(types)]
         found = function(*inputs)
     return Graph(inputs, found if isinstance(found, tuple) else (found,), name="f")
 
@@ -39,7 +37,7 @@ def optimised(function: Function, *like: Any) -> Graph:
 
 
 def names(graph: Graph) -> list[str]:
-    """The names of the ops that depend on an input: masks and the like are the same on every call."""
+    """The names of the ops that depend on an input: masks and the like are the same every time."""
     moving: set[Node] = set()
     for node in graph.nodes:
         if node.op is INPUT or not moving.isdisjoint(node.operands):

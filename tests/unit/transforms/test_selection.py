@@ -157,6 +157,10 @@ DEAD = np.zeros(4, bool)
             id="a gather",
         ),
         pytest.param(
+            lambda s, dead: ug.sum(ug.where(dead[0], ug.sqrt(s) * ug.ones(3), 0.0)[np.array([2, 0])]),
+            id="a selection that is gathered",
+        ),
+        pytest.param(
             lambda s, dead: ug.where(dead, ug.astype(ug.astype(ug.log(s), "float32"), "float64"), 2.0 * s),
             id="a cast",
         ),
@@ -170,7 +174,7 @@ def test_the_selection_goes_through_what_moves_and_adds(function: Any, s: float)
     live = 8.0 if ug.function(total)(1.0, DEAD) else 0.0  # what the other branch has
     assert slope(s, DEAD) == live
     assert ug.grad(slope)(s, DEAD) == 0
-    assert ug.jvp(lambda s: slope(s, DEAD), (s,), (1.0,))[1] == 0
+    assert ug.jvp(slope, (s, DEAD), (1.0, DEAD))[1] == 0
 
 
 def test_a_scalar_shared_by_live_and_dead_elements() -> None:
