@@ -81,12 +81,15 @@ class DocumentItem(pytest.Item):
         """Run every example, also after one that failed, and tell of all that failed."""
         failures: list[str] = []
         corrections: list[tuple[Example, str]] = []
-        with in_a_fresh_process(self.path):
+        with as_in_a_fresh_process(self.path):
             for example in self.document:
                 try:
                     example.evaluate()
                 except WrongOutputError as error:
-                    corrections.append((example, error.got))
+                    if example.parsed.want.startswith("Traceback") == error.got.startswith(
+                        "Traceback"
+                    ):
+                        corrections.append((example, error.got))
                     failures.append(f"{self.path}:{example.line}\n{error}")
                 except Exception:  # noqa: BLE001 - whatever an example raises, it has failed
                     failures.append(f"{self.path}:{example.line}\n{traceback.format_exc()}")
@@ -119,7 +122,7 @@ class WrongOutputError(Exception):
 
 
 @contextlib.contextmanager
-def in_a_fresh_process(path: Path) -> Iterator[None]:
+def as_in_a_fresh_process(path: Path) -> Iterator[None]:
     """Let the settings be those of a fresh process, and undo what a document does to them."""
     ops = dict(OPS)
     environment = dict(os.environ)

@@ -1,262 +1,433 @@
-"""The command line: what is installed, what is set, and what a function becomes on a target.
+"""The command line: which targets are here, which settings hold, and what becomes of a function.
 
-``typer`` and ``rich`` are imported here and nowhere else in the library. A mistake of the user is
-one sentence with the way out, never a traceback.
+A framework is never imported to look at its name and version. To ask it for its devices it is
+imported in a process of its own, so that one which is broken stops nothing else.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import importlib
-import importlib.metadata
 import importlib.util
+import json
+import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, ParamSpec, TypeVar
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
-import unigrad as ug
+import unigrad
 from unigrad import config
 from unigrad.backend import registry
-from unigrad.compiler.arguments import signature
-from unigrad.errors import ArgumentError, UnigradError, listed
+from unigrad.compiler import Function
+from unigrad.errors import BackendError, DTypeError, UnigradError
+from unigrad.ir.text import to_text
+from unigrad.ir.types import TensorType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from unigrad.backend.registry import Backend
 
 __all__ = ["app", "main"]
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 app = typer.Typer(
-    name="unigrad",
-    help="Model math, written once: values and derivatives on every framework.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    help="Model math, written once: values and derivatives from NumPy, PyTorch and others.",
 )
-console = Console()
-errors = Console(stderr=True)
 
-Function = Annotated[str, typer.Argument(help="MODULE:FUNCTION, or path/to/file.py:FUNCTION")]
-Like = Annotated[
-    list[str] | None,
-    typer.Option("--like", help='type of the next argument, such as "float64[n, 3]"'),
-]
-At = Annotated[
-    list[str] | None, typer.Option("--at", help="value of an argument, such as x=3.0; may be repeated")
-]
+_NARROWEST: Final = 110  # columns, where the output is no terminal
 
 
-# -- what is there ---------------------------------------------------------------------------------
+def main() -> None:
+    """The console entry point; exits with 0, with 1 after an error, with 2 after a wrong call."""
+    app()
 
 
-@app.command()
-def targets() -> None:
-    """What is installed: backends, versions, modes and devices."""
-    table = Table("backend", "installed", "modes", "devices", box=None, pad_edge=False)
-    for name in registry.names():
-        table.add_row(name, *_described(name))
-    console.print(table)
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, width=max(console.width, _NARROWEST))
+    return console
 
 
-def _described(name: str) -> tuple[str, str, str]:
-    """Version, modes and devices of a backend; a broken one says why and stops no other."""
-    try:
-        backend = registry.found(name)
-        if not registry.installed(backend):
-            return f"no: {backend.install}", ", ".join(backend.modes), ""
-        list_devices = getattr(registry.runtime(backend), "devices", lambda: ["cpu"])
-        devices = list_devices()
-    except UnigradError as error:
-        return f"broken: {error}", "", ""
-    modes = [f"{mode} (default)" if not i else mode for i, mode in enumerate(backend.modes)]
-    return _version(backend), ", ".join(modes), ", ".join(devices)
+def _told(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Tell errors of unigrad without a traceback, with their notes."""
 
-
-def _version(backend: Backend) -> str:
-    known = getattr(registry.runtime(backend), "VERSION", None)
-    if known is not None:
-        return str(known)
-    try:
-        return importlib.metadata.version(backend.package)
-    except importlib.metadata.PackageNotFoundError:
-        return "yes"
-
-
-@app.command("config")
-def show_config() -> None:
-    """Each setting, its value, and where it came from."""
-    table = Table("setting", "value", "from", "instead of", box=None, pad_edge=False)
-    for name, origin in config.origins().items():
-        losers = "; ".join(f"{one.value} ({_place(one)})" for one in origin.overridden)
-        table.add_row(name, str(origin.value), _place(origin), losers)
-    console.print(table)
-    for name in config.unknown_environment():
-        console.print(f"{name} is set in the environment and is no setting of unigrad")
-
-
-def _place(origin: config.Origin) -> str:
-    return origin.source if origin.path is None else f"{origin.source} {origin.path}"
-
-
-# -- one function ----------------------------------------------------------------------------------
-
-
-@app.command()
-def show(
-    function: Function,
-    target: Annotated[str | None, typer.Option(help="such as torch:eager; the current one")] = None,
-    like: Like = None,
-    grad: Annotated[bool, typer.Option("--grad", help="of the gradient")] = False,  # noqa: FBT002
-    value_and_grad: Annotated[  # noqa: FBT002
-        bool, typer.Option("--value-and-grad", help="of value and gradient")
-    ] = False,
-) -> None:
-    """The graph of a function and its native source for a target."""
-    found = _function(function)
-    if grad:
-        found = ug.grad(found)
-    elif value_and_grad:
-        found = ug.value_and_grad(found)
-    elif not isinstance(found, ug.Function) and not hasattr(found, "source"):
-        found = ug.function(found)
-    types = list(like or ())
-    if not types and isinstance(found, ug.Function) and (known := signature(found)) is not None:
-        wanted = [p.name for p in known.parameters.values() if p.default is p.empty]
-        if wanted:
-            raise ArgumentError(
-                f'{function}{known}: say what the arguments are: --like "float64[n, 3]" or --like'
-                f" float64 once for each of {listed(wanted)}"
-            )
-    graph = found.graph if isinstance(found.graph, ug.Graph) else found.graph(*types)
-    source = found.source(target, *types) if types or isinstance(found, ug.Function) else found.source(target)
-    _print("# graph, as traced\n" + ug.to_text(graph), "text")
-    _print(source, "python")
-
-
-@app.command()
-def draw(
-    function: Function,
-    like: Like = None,
-    at: At = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="an .svg or .txt file; the terminal otherwise")
-    ] = None,
-) -> None:
-    """The picture of a function: its variables, and with values the derivatives between them."""
-    drawing = ug.draw(_function(function), *(like or ()), **_values(at or []))
-    if output is None:
-        console.print(drawing.text, markup=False, highlight=False, soft_wrap=True)
-        return
-    drawing.save(output)
-    console.print(f"{output} written", markup=False, highlight=False)
-
-
-def _print(text: str, language: str) -> None:
-    """Text as it is into a pipe, coloured on a terminal."""
-    if console.is_terminal and language != "text":
-        console.print(Syntax(text, language, background_color="default"))
-    else:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _values(pairs: list[str]) -> dict[str, Any]:
-    """Arguments written as ``name=number`` or ``name=1,2,3``."""
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
+    @functools.wraps(command)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
-            numbers = [float(part) for part in text.split(",")]
-        except ValueError:
-            numbers = []
-        if not equals or not name.isidentifier() or not numbers:
-            raise ArgumentError(f"--at {pair}: a value is written like x=3.0 or x=1,2,3")
-        values[name] = numbers[0] if len(numbers) == 1 else ug.asarray(numbers)
-    return values
+            return command(*args, **kwargs)
+        except UnigradError as error:
+            told = Text.assemble((f"{type(error).__name__}: ", "bold red"), str(error))
+            console = _console(stderr=True)
+            console.print(told, soft_wrap=True)
+            for note in getattr(error, "__notes__", ()):
+                console.print(Text(note), soft_wrap=True)
+            raise typer.Exit(1) from error
+
+    return run
 
 
-def _function(place: str) -> Any:
-    """The function at ``MODULE:FUNCTION``; the module is a dotted name or a file.
-
-    Raises:
-        ArgumentError: if there is no such module or no such function in it.
-    """
-    where, colon, name = place.rpartition(":")
-    if not colon or not where or not name:
-        raise ArgumentError(f"{place!r}: a function is named like model:loss or path/to/model.py:loss")
-    module = _from_file(Path(where)) if where.endswith(".py") else _from_name(where)
-    found: Any = module
-    for part in name.split("."):
-        if not hasattr(found, part):
-            known = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
-            hint = config.did_you_mean(part, known)
-            raise ArgumentError(f"{where} has no {name!r}{hint}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ArgumentError(f"{place} is a {type(found).__name__}, not a function")
-    return found
-
-
-def _from_file(path: Path) -> Any:
-    if not path.is_file():
-        raise ArgumentError(f"there is no file {path}")
-    sys.path.insert(0, str(path.parent.resolve()))  # as `python path/to/file.py` does
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ArgumentError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _from_name(name: str) -> Any:
-    sys.path.insert(0, "")  # as `python -m` does
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name + ".").startswith(error.name + "."):
-            raise
-        raise ArgumentError(f"there is no module {name!r} here or among what is installed") from None
-
-
-# -- the program -----------------------------------------------------------------------------------
-
-
-def _version_wanted(wanted: bool) -> None:  # noqa: FBT001
-    if wanted:
-        console.print(f"unigrad {ug.__version__}", highlight=False)
+def _version(asked: bool) -> None:  # noqa: FBT001  (a callback of an option)
+    if asked:
+        typer.echo(f"unigrad {unigrad.__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _program(
-    version: Annotated[  # noqa: FBT002
-        bool, typer.Option("--version", callback=_version_wanted, is_eager=True, help="the version")
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     del version
 
 
-def fail(error: UnigradError) -> NoReturn:
-    """Print a mistake with its notes, and leave with status 1."""
-    errors.print(f"{type(error).__name__}: {error}", markup=False, highlight=False, soft_wrap=True)
-    for note in getattr(error, "__notes__", ()):
-        if "typer" in note:  # the line that called was this program's own
-            continue
-        errors.print(note, markup=False, highlight=False, soft_wrap=True)
-    raise SystemExit(1)
+# -- targets ---------------------------------------------------------------------------------------
 
 
-def main() -> None:
-    """Run the program; 0 is success, 1 a mistake in what was asked, 2 one in how it was asked."""
+@app.command()
+@_told
+def targets(
+    names: Annotated[list[str] | None, typer.Argument(help="Backends; all by default.")] = None,
+    *,
+    devices: Annotated[
+        bool, typer.Option(help="Import each framework, in a process of its own, to ask for them.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the backends: what is installed, versions, modes, devices, and what is broken."""
+    found = [_target(name, devices=devices) for name in names or registry.names()]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("backend", "version", "modes", "derivatives", "devices", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(
+            Text(one["name"], style="bold"),
+            Text(one["version"] or ("broken" if one["problem"] else "not installed")),
+            Text(", ".join(one["modes"]) or "-"),
+            Text(", ".join(one["derivatives"]) or "-"),
+            Text(", ".join(one["devices"]) or "-"),
+            style="" if one["installed"] and not one["problem"] else "dim",
+        )
+    console = _console()
+    console.print(table)
+    for one in found:
+        if one["problem"]:
+            console.print()
+            console.print(
+                Text.assemble((f"{one['name']}: ", "bold red"), one["problem"]), soft_wrap=True
+            )
+
+
+def _target(name: str, *, devices: bool) -> dict[str, Any]:
+    """What is known of one backend."""
+    told: dict[str, Any] = {
+        "name": name, "installed": False, "version": "", "modes": [], "derivatives": [],
+        "devices": [], "problem": "",
+    }  # fmt: skip
     try:
-        app()
-    except UnigradError as error:
-        fail(error)
+        backend = registry.found(name)
+    except BackendError as error:
+        told["problem"] = str(error)
+        return told
+    # The default mode comes first.
+    told["modes"] = [f"{name}:{mode}" for mode in backend.modes]
+    told["derivatives"] = ["graph", *(["native"] if backend.native else [])]
+    if not registry.installed(backend):
+        told["problem"] = f"{backend.package} is not installed: {backend.install}"
+        return told
+    told["installed"] = True
+    told["version"] = _version_of(backend.package)
+    if devices:
+        told["devices"], told["problem"] = _devices(backend)
+    return told
 
 
-if __name__ == "__main__":
-    main()
+def _version_of(package: str) -> str:
+    """The version of the distribution that an import package came with."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        names = metadata.packages_distributions().get(package, [])
+        return metadata.version(names[0]) if names else "unknown version"
+
+
+_ASK: Final = """\
+import importlib, json, sys
+sys.path[:] = json.loads(sys.argv[1])
+runtime = importlib.import_module(sys.argv[2])
+print("devices:", json.dumps([str(device) for device in runtime.devices()]))
+"""
+_PATIENCE: Final = 120  # seconds; TensorFlow can take twenty
+
+
+def _devices(backend: Backend) -> tuple[list[str], str]:
+    """The devices of a framework, or why it does not start."""
+    words = [sys.executable, "-c", _ASK, json.dumps(sys.path), backend.runtime]
+    try:
+        done = subprocess.run(  # noqa: S603  (this very interpreter)
+            words, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [], f"does not start within {_PATIENCE} seconds"
+    for line in done.stdout.splitlines():
+        if line.startswith("devices: "):
+            return json.loads(line.removeprefix("devices: ")), ""
+    last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
+    return [], f"does not start: {last or f'the process ended with {done.returncode}'}"
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+@app.command("config")
+@_told
+def config_(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Say for each setting what holds, where it came from, and what it overrode."""
+    found = config.origins()
+    unknown = config.unknown_environment()
+    if as_json:
+        settings = {
+            name: {
+                "value": str(origin.value),
+                "source": origin.source,
+                "path": None if origin.path is None else str(origin.path),
+                "overridden": [_said(one) for one in origin.overridden],
+            }
+            for name, origin in found.items()
+        }
+        typer.echo(json.dumps({"settings": settings, "unknown": unknown}, indent=2))
+        return
+    table = Table("setting", "value", "from", "instead of", box=None, pad_edge=False)
+    for name, origin in found.items():
+        source = origin.source if origin.path is None else f"{origin.source} ({origin.path})"
+        table.add_row(
+            Text(name, style="bold"),
+            Text(str(origin.value)),
+            Text(source),
+            Text("\n".join(map(_said, origin.overridden)) or "-"),
+        )
+    console = _console()
+    console.print(table)
+    if unknown:
+        known = ", ".join(f"UNIGRAD_{name.upper()}" for name in found)
+        told = f"unknown environment variables: {', '.join(unknown)} (the known ones are {known}"
+        console.print()
+        console.print(Text(f"{told}, UNIGRAD_CONFIG)", style="yellow"), soft_wrap=True)
+
+
+def _said(origin: config.Origin) -> str:
+    return f"{origin.value} ({origin.source})"
+
+
+# -- functions -------------------------------------------------------------------------------------
+
+_Where = Annotated[
+    str, typer.Argument(metavar="MODULE:FUNCTION", help="A module, or the path of a .py file.")
+]
+_Like = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TYPE", help="A type for each argument in its order, or NAME=TYPE: float64[n, 3]."
+    ),
+]
+_Grad = Annotated[bool, typer.Option("--grad", help="Its gradient.")]
+_ValueAndGrad = Annotated[bool, typer.Option("--value-and-grad", help="Its value and gradient.")]
+_Argnames = Annotated[
+    list[str] | None,
+    typer.Option("--argname", metavar="NAME", help="What to differentiate by; the first argument."),
+]
+
+
+@app.command()
+@_told
+def show(
+    where: _Where,
+    *,
+    target: Annotated[
+        str | None, typer.Option(help="Such as torch:compile; the current one by default.")
+    ] = None,
+    like: _Like = None,
+    grad: _Grad = False,
+    value_and_grad: _ValueAndGrad = False,
+    argnames: _Argnames = None,
+    only: Annotated[
+        Literal["graph", "source"] | None, typer.Option(help="Leave the other one out.")
+    ] = None,
+) -> None:
+    """Print the graph of a function, as traced, and its native source for a target."""
+    function = _transformed(_load(where), grad, value_and_grad, argnames)
+    args, kwargs = _arguments(like or [], _type)
+    parts: list[str] = []
+    declared = isinstance(function, unigrad.Definition)
+    if only != "source":
+        graph = function.graph if declared else function.graph(*args, **kwargs)
+        parts.append(to_text(graph, origins=True))
+    if only != "graph":
+        parts.append(
+            function.source(target) if declared else function.source(target, *args, **kwargs)
+        )
+    console = _console()
+    for place, text in enumerate(parts):
+        if place:
+            typer.echo()
+        if console.is_terminal:
+            console.print(Syntax(text, "python", theme="ansi_dark", background_color="default"))
+        else:
+            typer.echo(text, nl=not text.endswith("\n"))
+
+
+@app.command()
+@_told
+def draw(
+    where: _Where,
+    *,
+    like: _Like = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VALUE", help="A value for each argument, or NAME=VALUE: x=3.0."),
+    ] = None,
+    grad: _Grad = False,
+    value_and_grad: _ValueAndGrad = False,
+    argnames: _Argnames = None,
+    detail: Annotated[
+        Literal["variables", "ops"], typer.Option(help="What the boxes are.")
+    ] = "variables",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file, .svg or .txt.")
+    ] = None,
+) -> None:
+    """Draw the graph of a function: into a file, or as text into the terminal."""
+    if like and at:
+        raise typer.BadParameter("give types (--like) or values (--at), not both")
+    function = _transformed(_load(where), grad, value_and_grad, argnames)
+    args, kwargs = _arguments(like or at or [], _type if like else _value)
+    drawing = unigrad.draw(function, *args, detail=detail, **kwargs)
+    if output is None:
+        typer.echo(drawing.text)
+        return
+    try:
+        drawing.save(output)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {output}: {error.strerror}") from None
+    typer.echo(f"wrote {output}")
+
+
+def _transformed(
+    function: Any,
+    grad: bool,  # noqa: FBT001
+    value_and_grad: bool,  # noqa: FBT001
+    argnames: Sequence[str] | None,
+) -> Any:
+    """What is to be shown: the function, or a derivative of it."""
+    if grad and value_and_grad:
+        raise typer.BadParameter("give --grad or --value-and-grad, not both")
+    if not grad and not value_and_grad:
+        if argnames:
+            raise typer.BadParameter("--argname is of use with --grad or --value-and-grad")
+        return function
+    if isinstance(function, unigrad.Definition):
+        names = function.graph.output_names
+        if len(names) != 1:
+            raise typer.BadParameter(f"the graph has several outputs: {', '.join(names)}")
+        function = function[names[0]]
+    transform = unigrad.grad if grad else unigrad.value_and_grad
+    chosen = None if not argnames else argnames[0] if len(argnames) == 1 else tuple(argnames)
+    return transform(function, argnames=chosen)
+
+
+def _load(where: str) -> Any:
+    """The function that ``MODULE:FUNCTION`` names, as a function of unigrad."""
+    module_name, colon, path = where.rpartition(":")
+    if not colon or not module_name or not path:
+        raise typer.BadParameter(f"expected MODULE:FUNCTION, such as model.py:loss, got {where!r}")
+    module = _module(module_name)
+    found: Any = module
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            known = [n for n, v in vars(found).items() if callable(v) and not n.startswith("_")]
+            hint = config.did_you_mean(name, known)
+            raise typer.BadParameter(f"{module_name} has no {path!r}{hint}") from None
+    if isinstance(found, (Function, unigrad.Definition)):
+        return found
+    if not callable(found):
+        kind = type(found).__name__
+        raise typer.BadParameter(f"{where} is no function but an object of type {kind}")
+    return unigrad.function(found)
+
+
+def _module(name: str) -> Any:
+    """Import a module by its dotted name, from the working folder too, or from its file."""
+    if name.endswith(".py"):
+        file = Path(name)
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        if not file.is_file() or spec is None or spec.loader is None:
+            raise typer.BadParameter(f"there is no file {name}")
+        sys.path.insert(0, str(file.resolve().parent))  # as `python model.py` does
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[file.stem] = module
+        spec.loader.exec_module(module)
+        return module
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+            raise  # the module is there; what it imports is not
+        raise typer.BadParameter(f"there is no module {name}") from None
+
+
+def _arguments(
+    words: Sequence[str], read: Callable[[str], Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Positional arguments and those by name."""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if equals and name.strip().isidentifier():
+            kwargs[name.strip()] = read(text)
+        else:
+            args.append(read(word))
+    return args, kwargs
+
+
+def _type(text: str) -> Any:
+    """A type; or a value, for an argument that is a setting or a number."""
+    try:
+        return TensorType.parse(text)
+    except DTypeError:
+        if "[" in text and not text.lstrip().startswith("["):
+            raise
+        return _value(text)
+
+
+def _value(text: str) -> Any:
+    """A Python literal, a list of numbers as an array; any other word is text."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return np.asarray(value) if isinstance(value, list) else value

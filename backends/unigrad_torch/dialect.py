@@ -354,7 +354,7 @@ DIALECT = Dialect(
         p.erf: _call("torch.erf(x)"),
         p.erfc: _call("torch.erfc(x)"),
         p.gammaln: _call("torch.lgamma(x)"),
-        p.digamma: _call("torch.digamma(x)"),
+        p.digamma: _call("torch.digamma(x)", gradient=OURS),
         # The derivative is the next polygamma: somewhere the chain of rules must end.
         p.polygamma_of: (
             _call("polygamma(n, x)", when=lambda node: node.params[0] < 4, gradient=OURS),  # noqa: PLR2004

@@ -52,7 +52,10 @@ def heaviside(x, y):
 def polygamma(n, x):
     """The n-th derivative of digamma; at a pole its limit, or NaN where the two sides differ."""
     pole = (x < 0) & (x == torch.floor(x))
-    value = torch.where(x == math.inf, 0.0, torch.polygamma(n, x))
+    value = torch.polygamma(n, x)
+    if n == 1 and x.dtype.itemsize > 2:  # its own is right to nine digits
+        value = torch.where(x > 0, torch.special.zeta(2.0, torch.where(x > 0, x, 1.0)), value)
+    value = torch.where(x == math.inf, 0.0, value)
     return torch.where(pole, math.inf if n % 2 else math.nan, value)
 
 
@@ -92,8 +95,8 @@ def clip_above(x, upper):
 
 
 def prod(x, axes, keepdims):
-    """The product over several axes, one after the other."""
-    for axis in reversed(axes):
+    """The product over one axis or several, one after the other."""
+    for axis in reversed(axes) if isinstance(axes, tuple) else (axes,):
         x = x.prod(axis, keepdim=keepdims)
     return x
 
@@ -141,7 +144,7 @@ def cholesky(x):
 def solve(a, b):
     """x with a @ x = b for matrices b, NaN where a is singular."""
     if b.ndim < a.ndim:  # else it could be taken for a batch of vectors
-        b = b.expand((*a.shape[:-2], *b.shape[-2:]))
+        b = b[(None,) * (a.ndim - b.ndim)]
     x, info = torch.linalg.solve_ex(a, b)
     return torch.where((info == 0)[..., None, None], x, math.nan)
 

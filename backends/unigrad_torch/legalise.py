@@ -40,7 +40,7 @@ _SAME: Final[frozenset[Any]] = frozenset(
 """Ops that leave an unsigned integer as it is."""
 
 _WRAPPING: Final[frozenset[Any]] = frozenset((
-    e.add, e.subtract, e.multiply, e.negative, e.square, e.power, e.bitwise_invert,
+    e.add, e.subtract, e.multiply, e.negative, e.square, e.bitwise_invert,
     e.bitwise_left_shift, e.sign, e.isnan, e.isinf, e.isfinite, s.flip, s.take_within, s.add_at,
     s.iota, s.dim_value, reduction.sum_, reduction.prod, contraction.matmul, contraction.tensordot,
     contraction.contract,
@@ -59,7 +59,7 @@ def legalise(graph: Graph) -> Graph:
     """The same function in ops that PyTorch has.
 
     Raises:
-        UnsupportedError: for a division or a right shift of ``uint64``.
+        UnsupportedError: for a division, a power or a right shift of ``uint64``.
     """
     if not any(_has_wide(node) or _has_negative_step(node) for node in graph.nodes):
         return graph
@@ -81,7 +81,8 @@ def legalise(graph: Graph) -> Graph:
                 env[node] = copy_node(place, node, operands)
     place.origin = None
     outputs = [env[node] for node in graph.outputs]
-    return Graph(inputs, outputs, name=graph.name, output_names=graph.output_names)
+    # What stands for a backward step may have to be said in other ops itself.
+    return legalise(Graph(inputs, outputs, name=graph.name, output_names=graph.output_names))
 
 
 # -- negative steps --------------------------------------------------------------------------------
@@ -122,8 +123,8 @@ def _has_wide(node: Node) -> bool:
     op: Any = node.op
     if op is INPUT or op is CONSTANT or op in _STORED or isinstance(node.type, tuple):
         return False
-    if tensor(node).dtype in _WIDE:
-        return True
+    if not node.operands:
+        return tensor(node).dtype in _WIDE
     return any(not isinstance(one.type, tuple) and one.type.dtype in _WIDE for one in node.operands)
 
 

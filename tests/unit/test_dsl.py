@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 import unigrad as ug
 from unigrad.dsl import graph, input_
 from unigrad.errors import ArgumentError, DTypeError, ShapeError, TracingError
-from unigrad.ir.nodes import current_scope, verify
+from unigrad.ir.nodes import current_scope
+from unigrad.ir.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

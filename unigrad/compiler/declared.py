@@ -138,6 +138,7 @@ class DeclaredFunction(Function):
     # -- compiling ---------------------------------------------------------------------------------
 
     def trace(self, settings: Settings, arguments: Arguments) -> Traced:
+        """The declared graph, with the sizes of these arguments in it."""
         del settings
         if arguments.types == self.input_types:
             return self.traced

@@ -132,7 +132,7 @@ def _infix(sign: str, binding: int, right: int, x: Expression, y: Expression) ->
     if sign == "·" and x == y:
         return _power(x, Expression("2"))
     first, second = x.within(binding), y.within(right)
-    if sign == "·" and (first[-1].isdigit() and second[0].isdigit()):
+    if sign == "·" and (first[-1].isdecimal() and second[0].isdecimal()):
         sign = " · "
     if second.startswith("-"):
         second = f"({second})"
@@ -141,7 +141,7 @@ def _infix(sign: str, binding: int, right: int, x: Expression, y: Expression) ->
 
 def _power(base: Expression, exponent: Expression) -> Expression:
     text = exponent.text
-    if text.removeprefix("-").isdigit():
+    if text.removeprefix("-").isdecimal():
         return Expression(f"{base.within(_ATOM)}{text.translate(_RAISED)}", _POWER)
     return Expression(f"{base.within(_ATOM)}^{exponent.within(_ATOM)}", _POWER)
 

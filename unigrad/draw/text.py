@@ -26,7 +26,7 @@ def render(picture: Picture) -> str:
     gradients = [equation(box) for box in picture.boxes if box.gradient]
     if gradients:
         lines += ["", *(f"  {one}" for one in gradients)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def equation(box: Box) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 import numpy as np
 
 from unigrad.errors import VerificationError
+from unigrad.ir.operators import Operators
 from unigrad.ir.types import DType, NodeType, Shape, TensorType, as_dtype
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ __all__ = [
     "reachable",
     "scope",
     "tensor",
-    "verify",
 ]
 
 Origin: TypeAlias = "tuple[CodeType, int, str]"
@@ -89,24 +89,6 @@ class _Leaf:
 
 INPUT: Final = _Leaf("input")
 CONSTANT: Final = _Leaf("constant")
-
-
-class Operators:
-    """Arithmetic on what stands for an array; each op that has an infix installs its own method."""
-
-    __slots__ = ()
-
-    if TYPE_CHECKING:  # what the ops install
-
-        def _infix(self, other: Any, /) -> Any: ...
-        def _prefix(self) -> Any: ...
-
-        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _infix
-        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _infix
-        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = _infix
-        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _infix
-        __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _infix
-        __neg__ = __pos__ = __abs__ = __invert__ = _prefix
 
 
 class Node(Operators):
@@ -509,39 +491,3 @@ def _canonical_input(place: Scope, position: int, source: Node) -> Node:
     """The one input at that position, of that type and name, of every closed graph of a trace."""
     name = source.params[0] if source.op is INPUT else ""
     return place.canonical_input(position, tensor(source), name, source.origins)
-
-
-def verify(graph: Graph) -> None:
-    """Check that a graph is closed, ordered and typed as its ops say.
-
-    Raises:
-        VerificationError: naming the node and what is wrong with it.
-    """
-    known: set[Node] = set()
-    inputs = set(graph.inputs)
-    if len(inputs) != len(graph.inputs):
-        raise VerificationError(f"{graph!r} has the same input twice")
-    for node in graph.nodes:
-        for operand in node.operands:
-            if operand not in known:
-                raise VerificationError(f"{node!r} reads {operand!r}, which comes after it")
-        known.add(node)
-        if node.op is not INPUT:
-            _verify_type(node)
-        elif node not in inputs:
-            raise VerificationError(f"{node!r} is an input of another graph")
-    for output in graph.outputs:
-        tensor(output)
-
-
-def _verify_type(node: Node) -> None:
-    if node.op is CONSTANT:
-        array = node.params[0]
-        if array.shape != node.shape or node.dtype != array.dtype:
-            raise VerificationError(f"{node!r} holds a {array.dtype}{list(array.shape)}")
-        return
-    for body in graph_parameters(node):
-        verify(body)
-    inferred = node.op.infer(node.operands, node.params)
-    if inferred != node.type:
-        raise VerificationError(f"{node!r} has type {node.type}, its op infers {inferred}")

@@ -15,7 +15,8 @@ import numpy as np
 
 from unigrad import config
 from unigrad.errors import ArgumentError, DTypeError, RuleError, ShapeError, listed, locate
-from unigrad.ir.nodes import CONSTANT, Node, Operators, Scope, current_scope, tensor
+from unigrad.ir.nodes import CONSTANT, Node, Scope, current_scope, tensor
+from unigrad.ir.operators import install
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, is_numpy, promote
 
@@ -132,7 +133,7 @@ class Op(Generic[P]):
         self.__name__ = self.__qualname__ = name
         self.__wrapped__ = reference
         if infix:
-            _install_infix(self, infix)
+            install(self, infix)
         OPS[name] = self
 
     # -- the parts of a definition that follow it --------------------------------------------------
@@ -447,7 +448,7 @@ def check_kind(dtype: DType, kinds: str) -> None:
         raise DTypeError(f"takes a dtype among {listed(names, conjunction='or')}; got {dtype}")
 
 
-# -- signatures and operators ----------------------------------------------------------------------
+# -- signatures ------------------------------------------------------------------------------------
 
 
 def signature_of(
@@ -472,32 +473,3 @@ def signature_of(
             if parameter.default is not parameter.empty:
                 defaults[parameter.name] = parameter.default
     return operands, params, defaults, variadic
-
-
-_INFIX: Final = {
-    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow",
-    "@": "matmul", "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift",
-}  # fmt: skip
-_COMPARE: Final = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
-_PREFIX: Final = {"neg": "neg", "pos": "pos", "~": "invert", "abs": "abs"}
-
-
-def _install_infix(op: Op[...], infix: str) -> None:
-    """Give nodes, traced values and pattern variables the operator that means ``op``."""
-    if infix in _PREFIX:
-
-        def prefix(self: Any) -> Any:
-            return op(self)
-
-        setattr(Operators, f"__{_PREFIX[infix]}__", prefix)
-        return
-
-    def forward(self: Any, other: Any) -> Any:
-        return op(self, other)
-
-    def reflected(self: Any, other: Any) -> Any:
-        return op(other, self)
-
-    setattr(Operators, f"__{(_INFIX | _COMPARE)[infix]}__", forward)
-    if infix in _INFIX:
-        setattr(Operators, f"__r{_INFIX[infix]}__", reflected)

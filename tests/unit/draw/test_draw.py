@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -21,6 +20,8 @@ from unigrad.dsl import graph, input_
 from unigrad.errors import ArgumentError, DTypeError, ShapeError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from unigrad.draw import Drawing
     from unigrad.dsl import Definition
 
@@ -90,7 +91,7 @@ def test_a_chain_shows_values_local_derivatives_and_their_product() -> None:
         "  u = 3·x + 2  11\n"
         "  chain = u⁴   14641\n\n"
         "  x ──3──▶ u ──5324──▶ chain\n\n"
-        "  ∂chain/∂x = 5324·3 = 15972\n"
+        "  ∂chain/∂x = 5324·3 = 15972"
     )
 
 
@@ -125,7 +126,7 @@ def test_types_are_shown_where_no_values_are_known() -> None:
         draw(by_hand(), "float64[n]", "float64[n]"),
     ):
         assert texts(drawing).count("float64[n]") == 5
-    assert "float64[m, 3]" in texts(draw(lambda x: ug.sum(x), "float64[m, 3]"))  # noqa: PLW0117
+    assert "float64[m, 3]" in texts(draw(ug.tanh, "float64[m, 3]"))
 
 
 def test_a_network_names_what_has_no_formula() -> None:
@@ -133,9 +134,9 @@ def test_a_network_names_what_has_no_formula() -> None:
     assert "hidden = tanh(X @ W + b)" in texts(drawing)
     assert "∂hidden/∂W" in texts(drawing)
     assert "w ──matmul──▶ z" in drawing.text
-    gradient = ug.grad(loss, argnums=3)(*NETWORK)
+    gradient = ug.grad(loss, argnums=2)(*NETWORK)
     low, high = f"{gradient.min():.3g}", f"{gradient.max():.3g}"
-    assert f"∂loss/∂b: {low} … {high}" in drawing.text
+    assert f"∂loss/∂W: {low} … {high}" in drawing.text
 
 
 def test_gradients_are_drawn_as_they_would_run() -> None:
@@ -163,9 +164,14 @@ def test_pythons_ints_are_differentiated_as_floats() -> None:
 
 
 def test_no_derivative_passes_through_truths_and_integers() -> None:
-    drawing = draw(lambda x: ug.astype(x > 1, "float64"), 2.0)
+    def step(x: Any) -> Any:
+        above = x > 1
+        return ug.where(above, x, 0.0)
+
+    drawing = draw(step, 2.0)
     assert "stroke-dasharray" in drawing.svg
-    assert "──· ▶" in drawing.text
+    assert "x ──· ▶ above ──· ▶ step" in drawing.text
+    assert "∂step/∂x = 1" in drawing.text
 
 
 def test_what_two_expressions_share_has_a_box_of_its_own() -> None:
@@ -198,7 +204,7 @@ def test_structures_name_their_outputs() -> None:
 
 def test_inputs_and_constants_may_be_outputs() -> None:
     assert "x" in draw(lambda x: x, 2.0).text
-    assert "1" in draw(lambda x: 1.0, 2.0).text  # noqa: ARG005
+    assert "1" in draw(lambda x: 1.0, 2.0).text
     captured = np.arange(4.0).reshape(2, 2)
     assert "constant₁ @ x" in draw(lambda x: captured @ x, np.ones(2)).text
 
@@ -306,8 +312,9 @@ def test_it_is_saved_and_shown(tmp_path: Path) -> None:
     drawing.save(str(tmp_path / "chain.txt"))
     root = ET.fromstring((tmp_path / "chain.svg").read_text(encoding="utf-8"))  # noqa: S314
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert (tmp_path / "chain.txt").read_text(encoding="utf-8") == drawing.text == str(drawing)
-    assert drawing._repr_svg_() == drawing.svg  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    assert (tmp_path / "chain.txt").read_text(encoding="utf-8") == f"{drawing}\n"
+    assert str(drawing) == drawing.text
+    assert drawing._repr_svg_() == drawing.svg
     assert repr(drawing) == "<unigrad drawing of chain>"
     with pytest.raises(ArgumentError, match=r"saved as \.svg or \.txt, not as 'chain.png'"):
         drawing.save(tmp_path / "chain.png")

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from tests.unit.ir.graphs import VALID, graphs, kind
 from unigrad.errors import GraphFormatError, UnigradError, VerificationError
 from unigrad.ir.dims import symbol
-from unigrad.ir.nodes import CONSTANT, Graph, Node, Scope, array_of, close, scope, tensor, verify
+from unigrad.ir.nodes import CONSTANT, Graph, Node, Scope, array_of, close, scope, tensor
 from unigrad.ir.text import fingerprint, from_text, to_text
 from unigrad.ir.types import DTYPES, TensorType
+from unigrad.ir.verify import verify
 from unigrad.ops import apply, indexing, linalg, nn
 from unigrad.ops.contraction import einsum, tensordot
 from unigrad.ops.elementwise import (

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unigrad.ir.dims import evaluate as size_of
-from unigrad.ir.nodes import Graph, Scope, scope, verify
+from unigrad.ir.nodes import Graph, Scope, scope
 from unigrad.ir.types import TensorType
+from unigrad.ir.verify import verify
 from unigrad.passes.pipeline import run
 
 if TYPE_CHECKING:

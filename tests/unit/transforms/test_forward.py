@@ -10,7 +10,7 @@ import pytest
 import unigrad as ug
 from tests.unit.transforms.graphs import count, graph_of, names, optimised
 from unigrad.errors import ArgumentError, DifferentiationError, ShapeError
-from unigrad.ir.nodes import verify
+from unigrad.ir.verify import verify
 from unigrad.ops import contraction, elementwise, linalg, reduction, shape
 from unigrad.ops.indexing import take
 from unigrad.ops.spec import OPS

@@ -11,7 +11,7 @@ import pytest
 import unigrad as ug
 from tests.unit.transforms.graphs import graph_of
 from unigrad.errors import ArgumentError, DifferentiationError
-from unigrad.ir.nodes import verify
+from unigrad.ir.verify import verify
 from unigrad.ops.elementwise import sin
 from unigrad.testing import evaluate
 from unigrad.transforms.reverse import reverse

@@ -10,8 +10,9 @@ import pytest
 import unigrad as ug
 from unigrad.errors import ShapeError
 from unigrad.ir.dims import symbol
-from unigrad.ir.nodes import Graph, verify
+from unigrad.ir.nodes import Graph
 from unigrad.ir.types import TensorType
+from unigrad.ir.verify import verify
 from unigrad.transforms.sizes import bind_sizes, unbound, with_sizes
 
 
