@@ -11,10 +11,11 @@ import functools
 import importlib
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 import typer
@@ -28,6 +29,7 @@ from unigrad import config
 from unigrad.backend import registry
 from unigrad.compiler import Function
 from unigrad.errors import BackendError, DTypeError, UnigradError
+from unigrad.ir.nodes import graph_parameters
 from unigrad.ir.text import to_text
 from unigrad.ir.types import TensorType
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from unigrad.backend.registry import Backend
+    from unigrad.ir.nodes import Graph
 
 __all__ = ["app", "main"]
 
@@ -49,6 +52,8 @@ app = typer.Typer(
 )
 
 _NARROWEST: Final = 110  # columns, where the output is no terminal
+_CALLER: Final = f"{Path(typer.__file__).parent}{os.sep}"
+"""Where typer stands: it calls us, so it looks like the user's own program, and is not."""
 
 
 def main() -> None:
@@ -75,7 +80,8 @@ def _told(command: Callable[_P, _R]) -> Callable[_P, _R]:
             console = _console(stderr=True)
             console.print(told, soft_wrap=True)
             for note in getattr(error, "__notes__", ()):
-                console.print(Text(note), soft_wrap=True)
+                if f'"{_CALLER}' not in note:
+                    console.print(Text(note), soft_wrap=True)
             raise typer.Exit(1) from error
 
     return run
@@ -119,7 +125,7 @@ def targets(
     for one in found:
         table.add_row(
             Text(one["name"], style="bold"),
-            Text(one["version"] or ("broken" if one["problem"] else "not installed")),
+            Text(one["version"] or ("not installed" if one["install"] else "broken")),
             Text(", ".join(one["modes"]) or "-"),
             Text(", ".join(one["derivatives"]) or "-"),
             Text(", ".join(one["devices"]) or "-"),
@@ -128,18 +134,17 @@ def targets(
     console = _console()
     console.print(table)
     for one in found:
-        if one["problem"]:
-            console.print()
-            console.print(
-                Text.assemble((f"{one['name']}: ", "bold red"), one["problem"]), soft_wrap=True
-            )
+        told = one["problem"] or one["install"]
+        if told:
+            style = "bold red" if one["problem"] else "bold"
+            console.print(Text.assemble((f"\n{one['name']}: ", style), told), soft_wrap=True)
 
 
 def _target(name: str, *, devices: bool) -> dict[str, Any]:
     """What is known of one backend."""
     told: dict[str, Any] = {
         "name": name, "installed": False, "version": "", "modes": [], "derivatives": [],
-        "devices": [], "problem": "",
+        "devices": [], "install": "", "problem": "",
     }  # fmt: skip
     try:
         backend = registry.found(name)
@@ -150,7 +155,7 @@ def _target(name: str, *, devices: bool) -> dict[str, Any]:
     told["modes"] = [f"{name}:{mode}" for mode in backend.modes]
     told["derivatives"] = ["graph", *(["native"] if backend.native else [])]
     if not registry.installed(backend):
-        told["problem"] = f"{backend.package} is not installed: {backend.install}"
+        told["install"] = backend.install
         return told
     told["installed"] = True
     told["version"] = _version_of(backend.package)
@@ -174,7 +179,8 @@ _ASK: Final = """\
 import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
 runtime = importlib.import_module(sys.argv[2])
-print("devices:", json.dumps([str(device) for device in runtime.devices()]))
+devices = getattr(runtime, "devices", list)()
+print("devices:", json.dumps([str(device) for device in devices]))
 """
 _PATIENCE: Final = 120  # seconds; TensorFlow can take twenty
 
@@ -248,7 +254,7 @@ _Where = Annotated[
 _Like = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="TYPE", help="A type for each argument in its order, or NAME=TYPE: float64[n, 3]."
+        metavar="TYPE", help="A type for each argument in its order, or NAME=TYPE: float64\\[n, 3]."
     ),
 ]
 _Grad = Annotated[bool, typer.Option("--grad", help="Its gradient.")]
@@ -280,8 +286,9 @@ def show(
     args, kwargs = _arguments(like or [], _type)
     parts: list[str] = []
     declared = isinstance(function, unigrad.Definition)
+    graph = function.graph if declared else function.graph(*args, **kwargs)
+    _forget_caller(graph)
     if only != "source":
-        graph = function.graph if declared else function.graph(*args, **kwargs)
         parts.append(to_text(graph, origins=True))
     if only != "graph":
         parts.append(
@@ -295,6 +302,22 @@ def show(
             console.print(Syntax(text, "python", theme="ansi_dark", background_color="default"))
         else:
             typer.echo(text, nl=not text.endswith("\n"))
+
+
+def _forget_caller(graph: Graph) -> None:
+    """Take the places of typer from the nodes that a transform made in its service."""
+    stack = [graph]
+    seen: set[Graph] = set()
+    while stack:
+        top = stack.pop()
+        if top in seen:
+            continue
+        seen.add(top)
+        for node in top.nodes:
+            stack.extend(graph_parameters(node))
+            node.origins = tuple(
+                origin for origin in node.origins if not origin[0].co_filename.startswith(_CALLER)
+            )
 
 
 @app.command()
@@ -367,7 +390,7 @@ def _load(where: str) -> Any:
         try:
             found = getattr(found, name)
         except AttributeError:
-            known = [n for n, v in vars(found).items() if callable(v) and not n.startswith("_")]
+            known = [one for one in dir(found) if not one.startswith("_")]
             hint = config.did_you_mean(name, known)
             raise typer.BadParameter(f"{module_name} has no {path!r}{hint}") from None
     if isinstance(found, (Function, unigrad.Definition)):
@@ -427,7 +450,9 @@ def _type(text: str) -> Any:
 def _value(text: str) -> Any:
     """A Python literal, a list of numbers as an array; any other word is text."""
     try:
-        value = ast.literal_eval(text)
+        value: Any = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-    return np.asarray(value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return cast("Any", np.asarray(cast("Any", value)))
+    return value

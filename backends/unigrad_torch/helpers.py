@@ -179,12 +179,13 @@ def pull_back(function, wrt, seeds, *operands):
         return (*function(*inputs), *[torch.zeros_like(inputs[i]) for i in wrt])
     if transformed():
         return pull_back_by_transform(function, wrt, seeds, inputs, cotangents)
-    if torch.is_inference_mode_enabled():
+    tensors = [x for x in operands if torch.is_tensor(x)]
+    if torch.is_inference_mode_enabled() or any([x.is_inference() for x in tensors]):
         with torch.inference_mode(False):
             copies = [x.clone() if torch.is_tensor(x) else x for x in operands]
             return pull_back(function, wrt, seeds, *copies)
     recorded = forward_ad._current_level >= 0 or (
-        torch.is_grad_enabled() and any([torch.is_tensor(x) and x.requires_grad for x in operands])
+        torch.is_grad_enabled() and any([x.requires_grad for x in tensors])
     )
     for i in wrt:
         # An alias, so that the same tensor at another place does not count.

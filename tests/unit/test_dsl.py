@@ -218,6 +218,40 @@ def test_python_numbers_take_the_declared_dtype_inside_a_trace() -> None:
     np.testing.assert_array_equal(result, [2, 2, 2])
 
 
+# -- on PyTorch ------------------------------------------------------------------------------------
+
+
+def test_it_runs_on_the_current_target() -> None:
+    pytest.importorskip("torch")
+    g = loss()
+    X, w = np.arange(6.0).reshape(3, 2) / 6, np.array([0.5, -0.5])
+    expected = g(X, w, 2.0)
+    with ug.use("torch:eager"):
+        found = g(X, w, 2.0)
+        g(X[:2], w, 2.0)
+        assert g.cache_info().misses == 2  # one for each target, none for a size
+        gradient = ug.grad(g["value"], argnums=1)(X, w, 2.0)
+    for name, value in expected.items():
+        assert isinstance(found[name], (np.ndarray, np.generic))
+        np.testing.assert_allclose(found[name], value, rtol=1e-14)
+    np.testing.assert_allclose(gradient, ug.grad(g["value"], argnums=1)(X, w, 2.0), rtol=1e-13)
+
+
+def test_it_is_one_node_of_the_callers_tape() -> None:
+    torch = pytest.importorskip("torch")
+    g = loss()
+    X = torch.linspace(0, 1, 6, dtype=torch.float64).reshape(3, 2)
+
+    def value(w: Any) -> Any:
+        return g(X, w, 2.0)["value"]
+
+    for size in (2, 1):
+        X = X[:, :size]
+        w = torch.full((size,), 0.5, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(value, (w,))
+        assert torch.autograd.gradgradcheck(value, (w,))
+
+
 # -- errors ----------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unigrad.backend import registry
 from unigrad.compiler.arguments import Arguments, Leaf, Static, bind, read, read_like
+from unigrad.compiler.declared import DeclaredFunction
 from unigrad.compiler.function import Function
 from unigrad.errors import ArgumentError, DTypeError, UnigradError, locate
 from unigrad.ir.nodes import Graph
@@ -142,6 +143,8 @@ def _graph_of(
 ) -> tuple[Graph, list[Any] | None]:
     """The graph to draw, and the values of its inputs if they are known."""
     graph = function if isinstance(function, Graph) else getattr(function, "graph", None)
+    if isinstance(function, DeclaredFunction):
+        graph = function.traced.graph
     if isinstance(graph, Graph):
         return _declared(function, graph, args, kwargs)
     if not callable(function):
@@ -150,10 +153,19 @@ def _graph_of(
     floats, arguments = _read(made, args, kwargs)
     if floats:  # as for a gradient, Python's ints are taken for floats, unless they may not be
         try:
-            return made.graph(*floats[0], **floats[1]), _values(_read(made, *floats)[1])
+            return _traced(made, *floats, _read(made, *floats)[1])
         except UnigradError:
             pass
-    return made.graph(*args, **kwargs), _values(arguments)
+    return _traced(made, args, kwargs, arguments)
+
+
+def _traced(
+    function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Arguments
+) -> tuple[Graph, list[Any] | None]:
+    """The graph of a call, and the values of its inputs unless it holds tensors of a tape."""
+    graph = function.graph(*args, **kwargs)
+    known = len(graph.inputs) == len(arguments.leaves)
+    return graph, _on_numpy(arguments.leaves) if known else None
 
 
 def _read(
@@ -171,12 +183,8 @@ def _read(
     return (floats, named), arguments
 
 
-def _values(arguments: Arguments) -> list[Any] | None:
-    """The arrays of a call on NumPy; ``None`` if a type stands for one of them."""
-    return _on_numpy(arguments.leaves)
-
-
 def _on_numpy(leaves: Sequence[Leaf]) -> list[Any] | None:
+    """The arrays of a call on NumPy; ``None`` if a type stands for one of them."""
     values: list[Any] = []
     for leaf in leaves:
         if leaf.value is None:
@@ -191,22 +199,26 @@ def _declared(
     function: Any, graph: Graph, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Graph, list[Any] | None]:
     """A graph whose types are declared, at the sizes of arguments if there are any."""
-    names = graph.input_names
     if not args and not kwargs:
         return graph, None
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    parameters = [inspect.Parameter(name, kind) for name in graph.input_names]
+    # Tensors of a tape that a definition holds are no arguments of it.
+    signature = inspect.Signature(parameters) if function is graph else inspect.signature(function)
+    names = list(signature.parameters)
+    types = graph.input_types[: len(names)]
     label = getattr(function, "name", "") or "the graph"
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
         raise ArgumentError(f"{label}{signature}: {error}") from None
     leaves: list[Leaf] = []
-    for name, type_, value in zip(names, graph.input_types, bound.args, strict=True):
+    for name, type_, value in zip(names, types, bound.args, strict=True):
         leaf = read_like(value)
         number = isinstance(leaf, Leaf) and leaf.owner == "python" and not type_.ndim
         if isinstance(leaf, Static) or not (number or leaf.type.dtype is type_.dtype):
             raise DTypeError(f"{label}: {name}: expected {type_}, given {describe(value)}")
         leaves.append(leaf)
-    sizes = bind_sizes(names, graph.input_types, [leaf.type.shape for leaf in leaves])
-    return with_sizes(graph, sizes), _on_numpy(leaves)
+    sizes = bind_sizes(names, types, [leaf.type.shape for leaf in leaves])
+    values = _on_numpy(leaves) if len(names) == len(graph.inputs) else None
+    return with_sizes(graph, sizes), values

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from unigrad.errors import RuleError
 from unigrad.ir.nodes import Graph, Node, Scope, derived, name_after, reachable, scope, tensor
 from unigrad.ops.cotangents import accumulate, scale
-from unigrad.ops.families import ZERO, as_tuple
+from unigrad.ops.families import ZERO
 from unigrad.ops.shape import broadcast_to
-from unigrad.transforms.reverse import is_differentiable, pull_back, zeros_of
+from unigrad.transforms.reverse import by_rule, is_differentiable, pull_back, zeros_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,10 +94,8 @@ def _push(place: Scope, node: Node, tangents: Sequence[Any]) -> Any:
 def _transposed(place: Scope, op: Op[...], node: Node, tangents: Sequence[Any]) -> Any:
     """Forward mode as the transpose of the vjp, jointly over all operands."""
     dummy = place.input(tensor(node), "g")
-    rule = op.vjp_rule
-    result = rule(dummy, node, *node.operands, **op.keywords(node.params))  # pyright: ignore[reportOptionalCall]
     start: dict[Node, Any] = {}
-    for cotangent, tangent in zip(as_tuple(result), tangents, strict=True):
+    for cotangent, tangent in zip(by_rule(op, node, dummy), tangents, strict=True):
         if cotangent is not None and tangent is not None:
             known = start.get(cotangent)
             start[cotangent] = tangent if known is None else accumulate(known, tangent)

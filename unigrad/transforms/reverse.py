@@ -20,7 +20,7 @@ from unigrad.ops.spec import Op
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["is_differentiable", "pull_back", "reverse", "zeros_of"]
+__all__ = ["by_rule", "is_differentiable", "pull_back", "reverse", "zeros_of"]
 
 
 def reverse(graph: Graph, wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Graph:
@@ -100,11 +100,7 @@ def pull_back(
             for operand, operand_ct in zip(node.operands, operands_ct, strict=True):
                 if operand_ct is None or operand not in active:
                     continue
-                if operand_ct.type is not operand.type and not _fits(operand_ct, operand):
-                    raise RuleError(
-                        f"the derivative of {node.op.name!r} has type {operand_ct.type},"
-                        f" its operand has type {operand.type}"
-                    )
+                check_fits(node.op, operand_ct, operand)
                 have = cotangents.get(operand)
                 cotangents[operand] = operand_ct if have is None else accumulate(have, operand_ct)
     finally:
@@ -114,12 +110,6 @@ def pull_back(
         if cotangent is not None and cotangent.scope is place:
             name_after(cotangent, source, "ct")
     return found
-
-
-def _fits(cotangent: Node, operand: Node) -> bool:
-    """Equal up to weakness: a Python number's cotangent may be a strong one."""
-    have, want = tensor(cotangent), tensor(operand)
-    return have.dtype is want.dtype and have.shape == want.shape
 
 
 def _active(nodes: Sequence[Node], sources: Sequence[Node]) -> set[Node]:
@@ -171,6 +161,12 @@ def _pull(node: Node, cotangent: Any, active: set[Node]) -> Sequence[Any]:
             operand_ct = scale(cotangent, formula(node, *operands))
             found.append(_shaped(operand_ct, node, operand))
         return found
+    return by_rule(op, node, cotangent)
+
+
+def by_rule(op: Op[...], node: Node, cotangent: Any) -> Sequence[Any]:
+    """What the vjp of an op returns, one cotangent (or ``None``) of its type for each operand."""
+    operands = node.operands
     result = op.vjp_rule(cotangent, node, *operands, **op.keywords(node.params))  # pyright: ignore[reportOptionalCall]
     cotangents = as_tuple(result)
     if len(cotangents) != len(operands):
@@ -180,8 +176,22 @@ def _pull(node: Node, cotangent: Any, active: set[Node]) -> Sequence[Any]:
         )
     if op.elementwise:
         pairs = zip(cotangents, operands, strict=True)
-        return [_shaped(one, node, operand) for one, operand in pairs]
+        cotangents = tuple([_shaped(one, node, operand) for one, operand in pairs])
+    for one, operand in zip(cotangents, operands, strict=True):
+        if one is not None:
+            check_fits(op, one, operand)
     return cotangents
+
+
+def check_fits(op: Any, cotangent: Node, operand: Node) -> None:
+    """Raise unless a cotangent has the type of its operand; a Python number's may be strong."""
+    if cotangent.type is operand.type:
+        return
+    have, want = tensor(cotangent), tensor(operand)
+    if have.dtype is not want.dtype or have.shape != want.shape:
+        raise RuleError(
+            f"the derivative of {op.name!r} has type {have}, its operand has type {want}"
+        )
 
 
 def _shaped(operand_ct: Any, node: Node, operand: Node) -> Any:

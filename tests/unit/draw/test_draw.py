@@ -209,6 +209,20 @@ def test_inputs_and_constants_may_be_outputs() -> None:
     assert "constant₁ @ x" in draw(lambda x: captured @ x, np.ones(2)).text
 
 
+def test_one_output_of_a_definition_is_drawn() -> None:
+    drawing = draw(by_hand()["y"], np.ones(2), np.zeros(2))
+    assert "y = d·e" in texts(drawing)
+    assert "[1, 1]" in texts(drawing)
+
+
+def test_tensors_show_values_and_those_of_a_tape_their_types() -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    assert "[2, 4]" in texts(draw(lambda x: x * 2, x))
+    weights = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    assert "float64[2]" in texts(draw(lambda x: ug.sum(x * weights), x))
+
+
 # -- derivatives -----------------------------------------------------------------------------------
 
 
