@@ -45,5 +45,5 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 
 # TensorFlow and JAX join the extras here together with their backends.
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,dev]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,dev]" --editable tests/thirdparty
 	@touch $@

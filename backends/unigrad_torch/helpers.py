@@ -163,11 +163,6 @@ def solve_triangular(a, b, lower, transpose, unit_diagonal):
 '''
 
 TRANSFORMS = '''
-def transformed():
-    """Whether only transforms of torch.func work here: inside others of them, or compiled."""
-    return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
-
-
 def pull_back(function, wrt, seeds, *operands):
     """The outputs of a function, then the cotangents of its operands wrt.
 
@@ -175,33 +170,41 @@ def pull_back(function, wrt, seeds, *operands):
     """
     count = len(operands) - len(seeds)
     inputs, cotangents = list(operands[:count]), operands[count:]
-    if not (wrt and seeds):
+    if not wrt or not seeds:
         return (*function(*inputs), *[torch.zeros_like(inputs[i]) for i in wrt])
-    if transformed():
+    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
         return pull_back_by_transform(function, wrt, seeds, inputs, cotangents)
-    tensors = [x for x in operands if torch.is_tensor(x)]
-    if torch.is_inference_mode_enabled() or any([x.is_inference() for x in tensors]):
+    if torch.is_inference_mode_enabled() or inputs[wrt[0]].is_inference():
         with torch.inference_mode(False):
             copies = [x.clone() if torch.is_tensor(x) else x for x in operands]
             return pull_back(function, wrt, seeds, *copies)
-    recorded = forward_ad._current_level >= 0 or (
-        torch.is_grad_enabled() and any([x.requires_grad for x in tensors])
-    )
+    enabled = torch.is_grad_enabled()
+    recorded = forward_ad._current_level >= 0
+    if enabled and not recorded:
+        for x in operands:
+            if x.__class__ is not float and x.requires_grad:
+                recorded = True
+                break
     for i in wrt:
         # An alias, so that the same tensor at another place does not count.
         alias = inputs[i].view_as(inputs[i]) if recorded else inputs[i].detach()
         inputs[i] = alias if alias.requires_grad else alias.requires_grad_()
-    with torch.enable_grad():
+    if enabled:
         outputs = function(*inputs)
-    live = [(outputs[i], g) for i, g in zip(seeds, cotangents) if outputs[i].requires_grad]
+    else:
+        with torch.enable_grad():
+            outputs = function(*inputs)
     chosen = [inputs[i] for i in wrt]
+    live, weights = [], []
+    for i, g in zip(seeds, cotangents):
+        y = outputs[i]
+        if y.requires_grad:
+            live.append(y)
+            one = g.__class__ is float and g == 1.0 and y.ndim == 0  # what None stands for
+            weights.append(None if one else filled(g, y))
     if live:
         found = torch.autograd.grad(
-            [y for y, _ in live],
-            chosen,
-            [filled(g, y) if y.ndim or torch.is_tensor(g) or g != 1 else None for y, g in live],
-            create_graph=recorded,
-            materialize_grads=True,
+            live, chosen, weights, create_graph=recorded, materialize_grads=True
         )
     else:
         found = [torch.zeros_like(x, requires_grad=False) for x in chosen]
@@ -209,7 +212,7 @@ def pull_back(function, wrt, seeds, *operands):
 
 
 def pull_back_by_transform(function, wrt, seeds, inputs, cotangents):
-    """The same by torch.func."""
+    """The same by torch.func, which alone works inside its own transforms and when compiled."""
 
     def of_chosen(*chosen):
         values = list(inputs)
@@ -220,7 +223,7 @@ def pull_back_by_transform(function, wrt, seeds, inputs, cotangents):
 
     chosen = [inputs[i] for i in wrt]
     seeded, pull, outputs = torch.func.vjp(of_chosen, *chosen, has_aux=True)
-    return (*outputs, *pull(tuple([filled(g, y) for y, g in zip(seeded, cotangents)])))
+    return (*outputs, *pull(tuple([filled(g, y) for g, y in zip(cotangents, seeded)])))
 
 
 def push_forward(function, wrt, *operands):
@@ -248,7 +251,7 @@ def push_forward(function, wrt, *operands):
 
 def filled(value, x):
     """A cotangent or tangent of x that may be given as a number."""
-    return value if torch.is_tensor(value) else torch.full_like(x, value)
+    return torch.full_like(x, value) if value.__class__ is float else value
 
 
 def primal(x):

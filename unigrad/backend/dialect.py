@@ -331,7 +331,7 @@ def _walk(tree: ast.expr, binding: int, context: str) -> list[tuple[Any, int, st
                 stack.append((left, level + power, "operator"))
                 stack.append((right, UNARY if power else level + 1, "operator"))
             case ast.UnaryOp(operand=operand):
-                stack.append((operand, UNARY, "operator"))
+                stack.append((operand, UNARY + 1, "operator"))  # not --x
             case ast.Compare(left=left, comparators=comparators):
                 stack.extend((one, COMPARE + 1, "operator") for one in (left, *comparators))
             case ast.Subscript(value=value, slice=inside):

@@ -20,10 +20,11 @@ from unigrad.backend.native import Rule, arguments_of, parts_of, result_name, ru
 from unigrad.errors import ShapeError, UnsupportedError, listed, locate
 from unigrad.ir.dims import Dim, symbols_of
 from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
-from unigrad.ir.source import locations, variable_name
+from unigrad.ir.source import caller_location, locations, variable_name
 from unigrad.ir.types import DType, TensorType, byte_count
 from unigrad.ops.families import as_tuple
 from unigrad.ops.pattern import match
+from unigrad.ops.spec import Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -601,7 +602,7 @@ def unsupported(node: Node, dialect: Dialect) -> UnsupportedError:
     text = f"{dialect.name} has no row for the op {node.op.name!r} on {types}"
     error = UnsupportedError(f"{text}: {reason}" if reason else text)
     places = locations(node)
-    return locate(error, places[0] if places else None)
+    return locate(error, places[0] if places else caller_location())
 
 
 def _is_input(node: Node) -> bool:
@@ -669,6 +670,8 @@ def _is_large(node: Node) -> bool:
 
 def _is_default(name: str, value: Any, node: Node) -> bool:
     """Whether a keyword argument may be left out: what every framework does by default."""
+    if isinstance(node.op, Op) and "keepdims" not in node.op.params:
+        return False
     if name == "keepdims":
         return value is False
     return (

@@ -30,7 +30,13 @@ GROUP: Final = "unigrad.backends"
 
 
 class Runtime(Protocol):
-    """The functions of a backend that need its framework: a module, imported when first run."""
+    """The functions of a backend that need its framework: a module, imported when first run.
+
+    Attributes:
+        ARRAY_TYPE: the class of a plain native array.
+    """
+
+    ARRAY_TYPE: type
 
     def is_native(self, value: Any) -> bool:
         """Whether ``value`` is this framework's array."""

@@ -107,7 +107,9 @@ def signature(function: Any) -> inspect.Signature | None:
 def bind(
     function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any], list[str]]:
-    """Arguments in their places with defaults filled in, and a name for each positional one.
+    """Arguments in their places, and a name for each positional one.
+
+    Defaults that the call leaves alone stay what they are in Python, and are not traced.
 
     Raises:
         ArgumentError: if they do not fit; the message has the signature.
@@ -119,7 +121,6 @@ def bind(
         bound = known.bind(*args, **kwargs)
     except TypeError as error:
         raise locate(ArgumentError(f"{name}{known}: {error}"), caller_location()) from None
-    bound.apply_defaults()
     names: list[str] = []
     for parameter in known.parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -127,7 +128,7 @@ def bind(
             names.extend(f"{parameter.name}_{i}" for i in range(count))
         elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             names.append(parameter.name)
-    return bound.args, bound.kwargs, names
+    return bound.args, bound.kwargs, names[: len(bound.args)]
 
 
 def owner_of(value: Any) -> Backend | None:

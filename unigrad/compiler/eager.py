@@ -6,7 +6,7 @@ An op called on arrays outside every trace is compiled as a function of one op.
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from unigrad.compiler.function import Function
 from unigrad.compiler.tape import set_derivative
@@ -16,6 +16,9 @@ from unigrad.ir.source import caller_location
 from unigrad.ops.spec import Op, apply, set_evaluator
 from unigrad.trace.array import node_of, wrap
 from unigrad.trace.capture import refusal
+
+if TYPE_CHECKING:
+    from unigrad.ir.nodes import Scope
 
 __all__ = ["evaluate"]
 
@@ -58,10 +61,11 @@ def _single(op: Op[...], params: tuple[Any, ...], absent: tuple[bool, ...]) -> F
     """A function that applies one op."""
 
     def body(*args: Any) -> Any:
-        place = current_scope()
+        place = cast("Scope", current_scope())
         nodes = iter([node_of(arg, place) for arg in args])
         operands = [None if missing else next(nodes) for missing in absent]
-        return wrap(apply(op, place, operands, params))  # pyright: ignore[reportArgumentType]
+        place.origin = ()  # one function serves every caller: it remembers no line
+        return wrap(apply(op, place, operands, params))
 
     def flat(*_: Any) -> None:
         """Only its signature matters."""

@@ -25,17 +25,21 @@ __all__ = ["caller_location", "location_of", "locations", "variable_name"]
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF")
 
 
-@lru_cache(maxsize=4096)
 def location_of(origin: Origin) -> Location:
     """File, line and columns of the expression behind an origin."""
     code, offset, _ = origin
+    return _location(code, offset, code.co_filename)  # equal code may stand in several files
+
+
+@lru_cache(maxsize=4096)
+def _location(code: CodeType, offset: int, file: str) -> Location:
     positions = next(itertools.islice(code.co_positions(), offset // 2, None), (None,) * 4)
     line, end_line, column, end_column = positions
     if line is None:
         line = code.co_firstlineno
     if end_line != line:
         end_column = None
-    return Location(code.co_filename, line, column, end_column, code.co_name)
+    return Location(file, line, column, end_column, code.co_name)
 
 
 def locations(node: Node) -> tuple[Location, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, ParamSpec, TypeAlias, cast
 
 import numpy as np
 
@@ -43,7 +43,7 @@ __all__ = [
 
 P = ParamSpec("P")
 
-Array: TypeAlias = Any
+Array: TypeAlias = Annotated[Any, "an array of any framework, or what stands for one"]
 """An array of any framework, a traced value, a node, or a Python number."""
 
 Axes: TypeAlias = "int | tuple[int, ...] | None"
@@ -464,7 +464,8 @@ def signature_of(
     defaults: dict[str, Any] = {}
     variadic = False
     for parameter in inspect.signature(reference).parameters.values():
-        annotation = str(parameter.annotation)
+        # Text in a module with postponed annotations, else the alias itself.
+        annotation = str(parameter.annotation).replace(str(Array), "Array").rpartition(".")[2]
         if annotation in ("Array", "Sequence[Array]"):
             operands.append(parameter.name)
             variadic = variadic or annotation != "Array"

@@ -160,6 +160,8 @@ class TracedArray(Operators):
 
     def dot(self, other: Any) -> Any:
         """See ``unigrad.matmul``."""
+        if self.ndim > 2 or getattr(other, "ndim", 0) > 2:  # noqa: PLR2004  (stacks of matrices)
+            return contraction.tensordot(self, other, axes=((-1,), (-2,)))
         return contraction.matmul(self, other)
 
     def copy(self) -> TracedArray:

@@ -22,7 +22,7 @@ def has_transforms(graph: Graph) -> bool:
 
 def expand(
     graph: Graph,
-    prepare: Callable[[Graph], Graph] = lambda graph: graph,
+    prepare: Callable[[Graph], Graph] | None = None,
     only: Callable[[Graph], bool] | None = None,
 ) -> Graph:
     """The same function without transforms, innermost first.
@@ -38,7 +38,8 @@ def expand(
     """
     if not any(True for node in graph.nodes for _ in graph_parameters(node)):
         return graph
-    known = graph.memo.get("expanded") if only is None else None
+    key = "expanded" if prepare is None else "expanded, prepared"
+    known = graph.memo.get(key) if only is None else None
     if known is not None:
         return known
     place = Scope()
@@ -58,7 +59,8 @@ def expand(
         operands = tuple([env[operand] for operand in node.operands if operand not in several])
         if node.op is vjp_of or node.op is jvp_of:
             body, *rest = node.params
-            body = prepare(expand(body, prepare, only))
+            body = expand(body, prepare, only)
+            body = body if prepare is None else prepare(body)
             if only is None or only(body):
                 several[node] = inline(_derivative(node.op, body, rest), operands, place)
             else:
@@ -73,7 +75,7 @@ def expand(
         output_names=graph.output_names,
     )
     if only is None:
-        graph.memo["expanded"] = result
+        graph.memo[key] = result
     return result
 
 

@@ -1,0 +1,74 @@
+"""The decorator: a Python function of arrays becomes one that runs on every target."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, overload
+
+from unigrad.compiler import Function
+from unigrad.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unigrad.api.call import Autodiff, Conventions
+
+__all__ = ["function"]
+
+
+@overload
+def function(function: Callable[..., Any], /) -> Function: ...
+@overload
+def function(
+    *,
+    static: Sequence[str] | str = (),
+    target: Any = None,
+    autodiff: Autodiff | None = None,
+    conventions: Conventions | None = None,
+) -> Callable[[Callable[..., Any]], Function]: ...
+
+
+def function(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    static: Sequence[str] | str = (),
+    target: Any = None,
+    autodiff: Autodiff | None = None,
+    conventions: Conventions | None = None,
+) -> Any:
+    """Make a Python function of arrays one that runs on every target.
+
+    It is traced once per input signature (structure, dtypes and shapes of its arguments) and
+    compiled once per target.
+
+    Args:
+        function: takes and returns arrays, numbers, and dicts, lists, tuples, dataclasses of them.
+        static: names of arguments that are settings: part of the signature, never traced.
+        target: where it runs, whatever the settings say.
+        autodiff: how it is differentiated, whatever the settings say.
+        conventions: whose gradients hold at special points, whatever the settings say.
+
+    Example:
+        >>> import unigrad as ug
+        >>> @ug.function
+        ... def chain(x):
+        ...     u = 3 * x + 2
+        ...     return u ** 4
+        >>> chain(1.0)
+        np.float64(625.0)
+    """
+    if function is None:
+        return functools.partial(
+            _make, static=static, target=target, autodiff=autodiff, conventions=conventions
+        )
+    return _make(function, static=static, target=target, autodiff=autodiff, conventions=conventions)
+
+
+def _make(
+    function: Callable[..., Any], *, static: Sequence[str] | str, **settings: Any
+) -> Function:
+    if not callable(function):
+        raise ArgumentError(f"ug.function takes a function, got a {type(function).__name__}")
+    names = (static,) if isinstance(static, str) else tuple(static)
+    return Function(function, static=names, settings=settings)
