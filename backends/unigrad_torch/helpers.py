@@ -168,27 +168,21 @@ def pull_back(function, wrt, seeds, *operands):
 
     The last operands are the cotangents of its outputs seeds.
     """
-    count = len(operands) - len(seeds)
-    inputs, cotangents = list(operands[:count]), operands[count:]
+    inputs = list(operands[: len(operands) - len(seeds)])
     if not wrt or not seeds:
         return (*function(*inputs), *[torch.zeros_like(inputs[i]) for i in wrt])
     if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
-        return pull_back_by_transform(function, wrt, seeds, inputs, cotangents)
+        return pull_back_by_transform(function, wrt, seeds, inputs, operands[len(inputs) :])
     if torch.is_inference_mode_enabled() or inputs[wrt[0]].is_inference():
         with torch.inference_mode(False):
             copies = [x.clone() if torch.is_tensor(x) else x for x in operands]
             return pull_back(function, wrt, seeds, *copies)
     enabled = torch.is_grad_enabled()
-    recorded = forward_ad._current_level >= 0
-    if enabled and not recorded:
-        for x in operands:
-            if x.__class__ is not float and x.requires_grad:
-                recorded = True
-                break
+    recorded = forward_ad._current_level >= 0 or (enabled and requires_grad(operands))
     for i in wrt:
         # An alias, so that the same tensor at another place does not count.
         alias = inputs[i].view_as(inputs[i]) if recorded else inputs[i].detach()
-        inputs[i] = alias if alias.requires_grad else alias.requires_grad_()
+        inputs[i] = alias if recorded and alias.requires_grad else alias.requires_grad_()
     if enabled:
         outputs = function(*inputs)
     else:
@@ -196,19 +190,28 @@ def pull_back(function, wrt, seeds, *operands):
             outputs = function(*inputs)
     chosen = [inputs[i] for i in wrt]
     live, weights = [], []
-    for i, g in zip(seeds, cotangents):
+    for i, g in zip(seeds, operands[-len(seeds) :]):
         y = outputs[i]
         if y.requires_grad:
             live.append(y)
             one = g.__class__ is float and g == 1.0 and y.ndim == 0  # what None stands for
             weights.append(None if one else filled(g, y))
+    found = [None] * len(wrt)
     if live:
         found = torch.autograd.grad(
-            live, chosen, weights, create_graph=recorded, materialize_grads=True
+            live, chosen, weights, create_graph=recorded, allow_unused=True
         )
-    else:
-        found = [torch.zeros_like(x, requires_grad=False) for x in chosen]
-    return (*(outputs if recorded else [y.detach() for y in outputs]), *found)
+    values = outputs if recorded else [y.detach() for y in outputs]
+    found = [torch.zeros_like(x) if g is None else g for g, x in zip(found, chosen)]
+    return (*values, *found)
+
+
+def requires_grad(operands):
+    """Whether a tape records one of the operands, among which may be numbers."""
+    for x in operands:
+        if x.__class__ is not float and x.requires_grad:
+            return True
+    return False
 
 
 def pull_back_by_transform(function, wrt, seeds, inputs, cotangents):

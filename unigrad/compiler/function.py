@@ -225,10 +225,11 @@ class Function:
 
         settings = self.settings(target)
         arguments = self._like(like, keywords)
-        backend, _ = registry.get(settings.target)
+        backend, mode = registry.get(settings.target)
         traced = self.trace(settings, arguments)
         emitted, _ = write(
-            traced.graph, backend, name=self._name, parameters=_parameters(arguments),
+            traced.graph, backend, mode=mode, device=settings.target.device, name=self._name,
+            parameters=_parameters(arguments),
             render=lambda texts: literal(traced.structure, texts),
             native=settings.autodiff == "native" and backend.native,
             conventions=settings.conventions,

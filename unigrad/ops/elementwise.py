@@ -217,13 +217,12 @@ hypot = binary(
 
 
 def _share(wins: Any, loses: Any, x: Any, y: Any) -> Any:
-    """1 where x is returned, 0 where y is, 1/2 at a tie; a NaN operand is the one returned."""
+    """1 where one wins, 0 where it loses, 1/2 at a tie; beside a NaN, what is NaN (the third) wins.
+
+    ``fmax`` and ``fmin``, which ignore NaN, name the operands the other way round.
+    """
     balance = 0.5 * (1 + astype(isnan(x), x.dtype) - astype(isnan(y), x.dtype))
     return where(wins, 1, where(loses, 0, balance))
-
-
-def _share_ignoring_nan(wins: Any, loses: Any, x: Any, y: Any) -> Any:
-    return _share(wins, loses, y, x)
 
 
 maximum = binary(
@@ -240,19 +239,13 @@ minimum = binary(
 )  # fmt: skip
 fmax = binary(
     "fmax", np.fmax,
-    (
-        lambda out, x, y: _share_ignoring_nan(x > y, x < y, x, y),
-        lambda out, x, y: _share_ignoring_nan(y > x, y < x, y, x),
-    ),
+    (lambda out, x, y: _share(x > y, x < y, y, x), lambda out, x, y: _share(y > x, y < x, x, y)),
     doc="The larger of two, ignoring NaN. At a tie each operand gets half of the cotangent.",
     kinds="ordered",
 )  # fmt: skip
 fmin = binary(
     "fmin", np.fmin,
-    (
-        lambda out, x, y: _share_ignoring_nan(x < y, x > y, x, y),
-        lambda out, x, y: _share_ignoring_nan(y < x, y > x, y, x),
-    ),
+    (lambda out, x, y: _share(x < y, x > y, y, x), lambda out, x, y: _share(y < x, y > x, x, y)),
     doc="The smaller of two, ignoring NaN. At a tie each operand gets half of the cotangent.",
     kinds="ordered",
 )  # fmt: skip
@@ -270,21 +263,23 @@ heaviside = binary(
     "heaviside", np.heaviside, (ZERO, lambda out, x, y: where(equal(x, 0), 1, 0)),
     doc="0 for negative ``x``, 1 for positive, ``y`` at 0.", kinds="real floating",
 )  # fmt: skip
+
+
+def _softmax_of(base: float) -> tuple[Any, Any]:
+    """The softmax of two, the limit at equal infinities included; exponentials to ``exp(base)``."""
+    return (
+        lambda out, x, y: where(equal(x, y), 0.5, sigmoid(base * (x - y))),
+        lambda out, x, y: where(equal(x, y), 0.5, sigmoid(base * (y - x))),
+    )
+
+
 logaddexp = binary(
-    "logaddexp", np.logaddexp,
-    (
-        lambda out, x, y: where(equal(x, y), 0.5, sigmoid(x - y)),
-        lambda out, x, y: where(equal(x, y), 0.5, sigmoid(y - x)),
-    ),
+    "logaddexp", np.logaddexp, _softmax_of(1.0),
     doc="``log(exp(x) + exp(y))`` without overflow; equal infinities share equally.",
     kinds="real floating",
 )  # fmt: skip
 logaddexp2 = binary(
-    "logaddexp2", np.logaddexp2,
-    (
-        lambda out, x, y: where(equal(x, y), 0.5, sigmoid(LN2 * (x - y))),
-        lambda out, x, y: where(equal(x, y), 0.5, sigmoid(LN2 * (y - x))),
-    ),
+    "logaddexp2", np.logaddexp2, _softmax_of(LN2),
     doc="``log2(2**x + 2**y)`` without overflow.", kinds="real floating",
 )  # fmt: skip
 
