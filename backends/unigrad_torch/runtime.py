@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
     "check_device", "compile", "device_of", "devices", "follows", "from_dlpack", "from_numpy",
-    "is_native", "on_tape", "place", "synchronise", "to_numpy", "type_of",
+    "is_native", "on_tape", "opaque", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
 ARRAY_TYPE: Final = torch.Tensor
@@ -97,9 +97,16 @@ def asarray(value: Any, dtype: DType, device: Any) -> torch.Tensor:
 def to_numpy(value: torch.Tensor) -> Any:
     """A NumPy array of a tensor, which shares its memory where it can."""
     # By force: detached, on the CPU, with lazy conjugation, negation and zeros carried out.
-    if value.dtype is torch.bfloat16:
-        return value.detach().view(torch.uint16).numpy(force=True).view(DTYPES["bfloat16"].numpy)
-    return value.numpy(force=True)
+    try:
+        if value.dtype is torch.bfloat16:
+            bits = value.detach().view(torch.uint16).numpy(force=True)
+            return bits.view(DTYPES["bfloat16"].numpy)
+        return value.numpy(force=True)
+    except NotImplementedError as error:
+        raise TargetError(
+            f"a tensor on the device {value.device} has a shape and no data; pass tensors, not NumPy"
+            " arrays or numbers, to get tensors"
+        ) from error
 
 
 def from_dlpack(value: Any, device: Any) -> torch.Tensor:
@@ -191,6 +198,20 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:  # n
             raise
 
     return call
+
+
+def opaque(function: Any) -> None:
+    """Let a ``torch.compile`` of the caller's call ``function`` as it is and not look into it.
+
+    What ``torch.compiler.disable`` does, without the seconds that importing the compiler takes.
+    """
+    function._torchdynamo_disable = True  # noqa: SLF001
+    function._torchdynamo_disable_msg = "unigrad compiles what it runs itself"  # noqa: SLF001
+    frames: Any = torch._C._dynamo.eval_frame  # noqa: SLF001
+    if hasattr(frames, "_FrameExecStrategy"):  # PyTorch 2.6 does not skip whole frames
+        skip = frames._FrameAction.SKIP  # noqa: SLF001
+        strategy = frames._FrameExecStrategy(skip, skip)  # noqa: SLF001
+        frames.set_code_exec_strategy(function.__code__, strategy)
 
 
 # -- the caller's tape -----------------------------------------------------------------------------

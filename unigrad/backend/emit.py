@@ -7,7 +7,6 @@ gives the user's line.
 
 from __future__ import annotations
 
-import ast
 import builtins
 import keyword
 import math
@@ -15,19 +14,26 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from unigrad.backend.dialect import ATOM, LOWEST, OURS, UNARY, Hole, Names, Template
+from unigrad.backend.dialect import ATOM, LOWEST, OURS, Hole, Names
 from unigrad.backend.native import Rule, arguments_of, parts_of, result_name, rule_key
+from unigrad.backend.plan import count_uses, is_default, is_large, match_fused, user_labels
+from unigrad.backend.spelling import (
+    identifier,
+    nonfinite,
+    number_text,
+    tidy,
+    tuple_text,
+    without_parentheses,
+)
 from unigrad.errors import ShapeError, UnsupportedError, listed, locate
 from unigrad.ir.dims import Dim, symbols_of
-from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, graph_parameters, tensor
 from unigrad.ir.source import caller_location, locations, variable_name
-from unigrad.ir.types import DType, TensorType, byte_count
+from unigrad.ir.types import DType, TensorType
 from unigrad.ops.families import as_tuple
-from unigrad.ops.pattern import match
-from unigrad.ops.spec import Op
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from unigrad.backend.dialect import Dialect
 
@@ -35,7 +41,6 @@ __all__ = ["Emitted", "Parameter", "emit"]
 
 _DEPTH: Final = 20  # CPython refuses 200 nested parentheses
 _WIDTH: Final = 64  # beyond this an expression deserves a name
-_RELEASE: Final = 1 << 18  # bytes from which a dead array is worth a `del`
 _INDENT: Final = "    "
 _NOTHING: Final[frozenset[str]] = frozenset()
 
@@ -178,13 +183,13 @@ class _Emitter:
         self.shared = module
         self.names = Names(set(self.shared.reserved))
         self.used = self.shared.used
-        self.name = module.function_name(_identifier(name) or "function")
+        self.name = module.function_name(identifier(name) or "function")
         self.symbols: set[str] = set()
         self.body = _Body()
-        self.nodes = [node for node in graph.nodes if node.operands or not _is_input(node)]
-        self.uses = _uses(self.nodes, graph.outputs)
-        self.fused = self._match_fused()
-        self.labels = _labels(self.nodes, self.fused)
+        self.nodes = [node for node in graph.nodes if node.operands or node.op is not INPUT]
+        self.uses = count_uses(self.nodes, graph.outputs)
+        self.fused = match_fused(self.nodes, dialect, self.uses)
+        self.labels = user_labels(self.nodes)
         self.parts = parts_of(self.nodes)
 
     # -- the module --------------------------------------------------------------------------------
@@ -200,12 +205,12 @@ class _Emitter:
         outputs = [self._operand(node, LOWEST + 1, number=False) for node in self.graph.outputs]
         rendered = None if render is None else render(outputs)
         if rendered is None:
-            rendered = outputs[0] if len(outputs) == 1 and render is None else _tuple(outputs)
+            rendered = outputs[0] if len(outputs) == 1 and render is None else tuple_text(outputs)
             flat = render is not None
         else:
             flat = False
         if rendered.startswith("(") and rendered.endswith(")") and (len(outputs) > 1 or flat):
-            rendered = _without_parentheses(rendered)
+            rendered = without_parentheses(rendered)
         sizes = self._sizes()
         lines = [
             f"{_INDENT}{line}"
@@ -227,7 +232,7 @@ class _Emitter:
         arguments, _ = self._arguments(None)
         self._statements()
         outputs = [self._operand(node, LOWEST + 1, number=False) for node in self.graph.outputs]
-        lines = [*self._sizes(), *self.body.lines, f"return {_tuple(outputs)}"]
+        lines = [*self._sizes(), *self.body.lines, f"return {tuple_text(outputs)}"]
         return "\n".join(
             [f"def {self.name}({', '.join(arguments)}):", *(f"{_INDENT}{line}" for line in lines)]
         )
@@ -260,7 +265,7 @@ class _Emitter:
         key = ("rule", rule_key(node))
         if key not in self.shared.functions:
             rule = cast("Callable[[Node], Rule]", self.shared.rules)(node)
-            name = self.shared.function_name(_identifier(node.op.name))
+            name = self.shared.function_name(identifier(node.op.name))
             self.shared.functions[key] = (name, "")  # a rule may use its own op
             names: dict[Graph | None, str] = {None: "None"}
             texts: list[str] = []
@@ -271,8 +276,8 @@ class _Emitter:
                     texts += [text, "", ""]
             made = self.dialect.rule.format(
                 value=names[rule.value],
-                pulls=_tuple([names[graph] for graph in rule.pulls]),
-                pushes=_tuple([names[graph] for graph in rule.pushes]),
+                pulls=tuple_text([names[graph] for graph in rule.pulls]),
+                pushes=tuple_text([names[graph] for graph in rule.pushes]),
             )
             self.used.update(re.findall(r"[A-Za-z_]\w*", self.dialect.rule))
             self.shared.functions[key] = (name, "\n".join([*texts, f"{name} = {made}"]))
@@ -289,7 +294,7 @@ class _Emitter:
             if part is None or not self.uses.get(part):
                 targets.append("_")
                 continue
-            label = self.labels.get(part) or _identifier(result_name(node, position))
+            label = self.labels.get(part) or identifier(result_name(node, position))
             name = self._fresh(label)
             self.body.texts[part] = (name, ATOM, 0)
             targets.append(name)
@@ -319,7 +324,7 @@ class _Emitter:
         prelude: list[str] = []
         placed: set[int] = set()
         for parameter in parameters or ():
-            label = self._fresh(_identifier(parameter.name) or "x")
+            label = self._fresh(identifier(parameter.name) or "x")
             arguments.append(label)
             for position, path in parameter.leaves:
                 placed.add(position)
@@ -328,14 +333,14 @@ class _Emitter:
                     self.body.texts[node] = (label, ATOM, 0)
                     continue
                 leaf = self._fresh(
-                    _identifier(re.split(r"[^\w]+", path.rstrip("]'\""))[-1]) or label
+                    identifier(re.split(r"[^\w]+", path.rstrip("]'\""))[-1]) or label
                 )
                 self.body.texts[node] = (leaf, ATOM, 0)
                 if self.uses.get(node):
                     prelude.append(f"{leaf} = {label}{path}")
         for position, node in enumerate(inputs):
             if position not in placed:
-                label = self._fresh(_identifier(node.params[0]) or "x")
+                label = self._fresh(identifier(node.params[0]) or "x")
                 arguments.append(label)
                 self.body.texts[node] = (label, ATOM, 0)
         return arguments, prelude
@@ -357,24 +362,6 @@ class _Emitter:
         return lines
 
     # -- statements --------------------------------------------------------------------------------
-
-    def _match_fused(self) -> dict[Node, tuple[Template, dict[str, Any]]]:
-        """Nodes that a row for a pattern covers; what only serves inside it is not written."""
-        found: dict[Node, tuple[Template, dict[str, Any]]] = {}
-        if not self.dialect.fused:
-            return found
-        for node in self.nodes:
-            for row, template in self.dialect.fused.get(node.op, ()):
-                bound = match(row.pattern, node)
-                if bound is None or (row.when is not None and not row.when(node, bound)):
-                    continue
-                inner = _inside(node, {v for v in bound.values() if isinstance(v, Node)})
-                if all(self.uses[one] == 1 and one not in found for one in inner):
-                    found[node] = (template, bound)
-                    for one in inner:
-                        self.uses[one] = 0
-                    break
-        return found
 
     def _statements(self) -> None:
         texts, uses, reads = self.body.texts, self.uses, self.body.reads
@@ -399,10 +386,10 @@ class _Emitter:
                 if read:
                     reads[node] = read
                 continue
-            fresh = self._fresh(label or _identifier(node.op.name) or "value")
+            fresh = self._fresh(label or identifier(node.op.name) or "value")
             texts[node] = (fresh, ATOM, 0)
             statements.append((f"{fresh} = {text}{self._comment(node)}", read))
-            if self.release and _is_large(node):
+            if self.release and is_large(node):
                 reads[node] = frozenset((fresh,))
         returned: frozenset[str] = _NOTHING.union(
             *(reads.get(node, _NOTHING) for node in self.graph.outputs)
@@ -476,7 +463,7 @@ class _Emitter:
             depth = max(depth, deep)
             if text:
                 parts.append(piece.prefix + text)
-        return _tidy("".join(parts)), template.binding, depth
+        return tidy("".join(parts)), template.binding, depth
 
     def _fill(self, hole: Hole, node: Node, bound: dict[str, Any]) -> tuple[str, int]:
         """The text for a hole, ``""`` where it may be left out, and how deep it nests."""
@@ -502,13 +489,13 @@ class _Emitter:
         """The text for what is known of a node besides its operands."""
         if hole.kind == "param":
             value = node.params[hole.position]
-            absent = hole.prefix and _is_default(hole.name, value, node)
+            absent = hole.prefix and is_default(hole.name, value, node)
             return "" if absent else self._param(hole, value, node)
         if hole.kind == "shape":
             return self._value(tensor(node).shape)
         if hole.kind == "dtype":
             return self._value(tensor(node).dtype)
-        return "" if self.shared.device is None else repr(self.shared.device)
+        return "" if self.shared.device is None else f'"{self.shared.device}"'
 
     def _operand(self, node: Node, binding: int, *, number: bool) -> str:
         """An operand's text; a number that must be an array is made one."""
@@ -518,13 +505,13 @@ class _Emitter:
                 raise unsupported(node, self.dialect)
             if tensor(node).ndim:
                 return self._constant(node)
-            text, tight = _literal(node)
+            text, tight = number_text(node)
             if text.startswith(("math.", "-math.")):
                 self.used.add("math")
             if number:
                 return text if tight >= binding else f"({text})"
             self.used.update(re.findall(r"\b[A-Za-z_]\w*(?=[.(])", self.dialect.number))
-            device = "" if self.shared.device is None else f", device={self.shared.device!r}"
+            device = "" if self.shared.device is None else f', device="{self.shared.device}"'
             return self.dialect.number.format(
                 value=text, dtype=self._value(node.dtype), device=device
             )
@@ -535,7 +522,7 @@ class _Emitter:
         if hole.name == "key" and hole.inside:
             return self._index(value, tensor(node.operands[0]) if node.operands else None)
         if hole.name == "key":
-            return _tuple([self._entry(one) for one in value])
+            return tuple_text([self._entry(one) for one in value])
         if hole.name == "axis":
             axes = as_tuple(value)
             value = axes[0] if len(axes) == 1 else axes
@@ -555,10 +542,10 @@ class _Emitter:
             self.symbols.update(symbols_of(value))
             return str(value)
         if isinstance(value, tuple):
-            return _tuple([self._value(one) for one in as_tuple(value)])
+            return tuple_text([self._value(one) for one in as_tuple(value)])
         if isinstance(value, float) and not math.isfinite(value):
             self.used.add("math")
-            return _nonfinite(value)
+            return nonfinite(value)
         return repr(value)
 
     def _entry(self, entry: Any) -> str:
@@ -603,116 +590,3 @@ def unsupported(node: Node, dialect: Dialect) -> UnsupportedError:
     error = UnsupportedError(f"{text}: {reason}" if reason else text)
     places = locations(node)
     return locate(error, places[0] if places else caller_location())
-
-
-def _is_input(node: Node) -> bool:
-    return node.op.name == "input"
-
-
-def _uses(nodes: Sequence[Node], outputs: Iterable[Node]) -> dict[Node, int]:
-    """How often each node is read."""
-    uses: dict[Node, int] = {}
-    for node in nodes:
-        for operand in node.operands:
-            uses[operand] = uses.get(operand, 0) + 1
-    for node in outputs:
-        uses[node] = uses.get(node, 0) + 1
-    return uses
-
-
-def _inside(root: Node, boundary: set[Node]) -> list[Node]:
-    """The nodes of a matched pattern other than its root and its variables; constants count not."""
-    found: list[Node] = []
-    stack = [one for one in root.operands if one not in boundary]
-    while stack:
-        node = stack.pop()
-        if node.op is not CONSTANT:
-            found.append(node)
-            stack.extend(one for one in node.operands if one not in boundary)
-    return found
-
-
-def _labels(nodes: Sequence[Node], fused: dict[Node, Any]) -> dict[Node, str]:
-    """The user's names: of the nodes that one expression made, the last one bears the name."""
-    del fused
-    last: dict[Any, Node] = {}
-    for node in nodes:
-        for origin in node.origins:
-            last[origin] = node
-    labels: dict[Node, str] = {}
-    for node in dict.fromkeys(last.values()):
-        if node.op is CONSTANT or not any(last[origin] is node for origin in node.origins):
-            continue
-        own = [origin for origin in node.origins if last[origin] is node]
-        name = variable_name(node) if own else ""
-        name = _identifier(name)
-        if name:
-            labels[node] = name
-    return labels
-
-
-def _identifier(name: str) -> str:
-    """A name fit for a variable; trailing underscores keep it off keywords and builtins."""
-    cleaned = re.sub(r"\W+", "_", name).strip("_")
-    if not cleaned or cleaned[0].isdigit():
-        cleaned = f"x{cleaned}" if cleaned else ""
-    if keyword.iskeyword(cleaned) or hasattr(builtins, cleaned):
-        return f"{cleaned}_"
-    return cleaned
-
-
-def _is_large(node: Node) -> bool:
-    if isinstance(node.type, tuple):
-        return False
-    size = byte_count(node.type)
-    return node.type.ndim > 0 if size is None else size >= _RELEASE
-
-
-def _is_default(name: str, value: Any, node: Node) -> bool:
-    """Whether a keyword argument may be left out: what every framework does by default."""
-    if isinstance(node.op, Op) and "keepdims" not in node.op.params:
-        return False
-    if name == "keepdims":
-        return value is False
-    return (
-        name == "axis" and isinstance(value, tuple) and len(value) == tensor(node.operands[0]).ndim  # pyright: ignore[reportUnknownArgumentType]
-    )
-
-
-def _tuple(parts: Sequence[str]) -> str:
-    return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
-
-
-def _without_parentheses(text: str) -> str:
-    """A tuple as a person returns it; text that is no tuple stays as it is."""
-    tree = ast.parse(text, mode="eval").body
-    if not isinstance(tree, ast.Tuple) or len(tree.elts) < 2 or tree.end_col_offset != len(text):  # noqa: PLR2004
-        return text
-    return text[1:-1]
-
-
-def _tidy(text: str) -> str:
-    """Left-out first keywords leave a comma behind an opening parenthesis."""
-    return text.replace("(, ", "(") if "(, " in text else text
-
-
-def _nonfinite(value: float) -> str:
-    return "math.nan" if value != value else "math.inf" if value > 0 else "-math.inf"  # noqa: PLR0124
-
-
-def _literal(node: Node) -> tuple[str, int]:
-    """A number as Python text, the shortest that means the same in its dtype."""
-    array = node.params[0]
-    value = array.item()
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            text = _nonfinite(value)
-        elif array.dtype.itemsize < 8:  # noqa: PLR2004  (narrower than float64)
-            text = str(array[()])
-        else:
-            text = repr(value)
-        if "." not in text and "e" not in text and "n" not in text:
-            text += ".0"
-    else:
-        text = repr(value)
-    return text, UNARY if text.startswith("-") else ATOM

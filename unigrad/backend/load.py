@@ -22,7 +22,7 @@ def load(text: str, name: str, label: str, namespace: dict[str, Any] | None = No
         namespace: names that the text may use beside its own imports.
     """
     file = f"<unigrad {label} {next(_number)}>"
-    module: dict[str, Any] = {"__name__": file, **(namespace or {})}
+    module: dict[str, Any] = dict(namespace or {})
     exec(compile(text, file, "exec"), module)  # noqa: S102  (text that this library wrote)
     function = module[name]
     # The lines stay as long as the function does; `None` for the time keeps checkcache from

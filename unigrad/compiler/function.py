@@ -152,6 +152,9 @@ class Function:
             if traced.hidden:  # what the function took from around it counts as passed
                 hidden = [cast("Leaf", leaf_of(value)) for value in traced.hidden]
                 place, _ = _place(settings, (*arguments.leaves, *hidden))
+            opaque = getattr(registry.runtime(place[0]), "opaque", None)
+            if opaque is not None:  # a compiler of the caller's need not look in here
+                opaque(Function.__call__)
             compiled = make(self._name, settings, arguments, Place(*place), traced)
             if not traced.hidden:
                 state.keep(state.compiled, key, compiled)

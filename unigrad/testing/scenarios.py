@@ -43,6 +43,7 @@ class Scenario:
         note: why this point is a point of its own.
         order: up to which order its derivatives are checked.
         tolerance: the relative tolerance for values, if that of the dtype is not right.
+        graph_only: whether its derivatives are a promise of ``autodiff="graph"`` alone.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Scenario:
     note: str = ""
     order: int = 2
     tolerance: float | None = None
+    graph_only: bool = False
 
     def call(self, *args: Any) -> Any:
         """The function with the parameters of the scenario."""
@@ -77,7 +79,7 @@ def scenarios() -> Iterator[Scenario]:
 def model_scenarios() -> Iterator[Scenario]:
     """The models of :mod:`unigrad.testing.models`."""
     for name, function in MODELS.items():
-        yield Scenario(name, name, function, POINTS[name])
+        yield Scenario(name, name, function, POINTS[name], graph_only=name == "selection")
 
 
 # -- ops -------------------------------------------------------------------------------------------
