@@ -102,8 +102,10 @@ def _one_axis(node: Node) -> bool:
 def _enough(node: Node) -> bool:
     """A variance over more elements than the correction takes away; fewer would warn."""
     axes, _, correction = node.params
-    sizes: list[Any] = [tensor(node.operands[0]).shape[axis] for axis in axes]
-    return bool(axes) and all(isinstance(s, int) for s in sizes) and math.prod(sizes) > correction
+    sizes: Any = tensor(node.operands[0]).shape
+    if not axes or not all(isinstance(size, int) and size > 0 for size in sizes):
+        return False
+    return math.prod([sizes[axis] for axis in axes]) > correction
 
 
 def _reversed(node: Node) -> bool:
@@ -389,8 +391,15 @@ DIALECT = Dialect(
             Row("x", when=_no_axis),
             Row("torch.amin(x, dim=axis, keepdim=keepdims)"),
         ),
-        r.var: Row("torch.var(x, axis, correction=correction, keepdim=keepdims)", when=_enough),
-        r.std: Row("torch.std(x, axis, correction=correction, keepdim=keepdims)", when=_enough),
+        r.var: (
+            Row("torch.var(x, axis, correction=correction, keepdim=keepdims)", when=_enough),
+            Row("variance(x, axis, correction, keepdims)", gradient=OURS),
+        ),
+        r.std: (
+            Row("torch.std(x, axis, correction=correction, keepdim=keepdims)", when=_enough),
+            Row("torch.sqrt(variance(x.detach(), axis, correction, keepdims))", when=_no_axis),
+            Row("torch.sqrt(variance(x, axis, correction, keepdims))", gradient=OURS),
+        ),
         r.logsumexp: (
             Row("x", when=_no_axis),
             Row("torch.logsumexp(x, axis, keepdim=keepdims)", gradient=OURS),
@@ -448,7 +457,13 @@ DIALECT = Dialect(
         s.add_at: "add_at(x, indices, axis, size)",
         # matrices
         linalg.cholesky: (Row("in_float32(cholesky, x)", when=_narrow), Row("cholesky(x)")),
-        linalg.solve_matrix: (Row("in_float32(solve, a, b)", when=_narrow), Row("solve(a, b)")),
+        linalg.solve_matrix: (
+            Row(
+                "in_float32(solve, a, b)", when=_narrow,
+                faithful="in_float32(solve_by_factors, a, b)",
+            ),
+            Row("solve(a, b)", faithful="solve_by_factors(a, b)"),
+        ),
         linalg.solve_triangular_matrix: (
             Row(
                 "in_float32(solve_triangular, a, b, lower, transpose, unit_diagonal)", when=_narrow

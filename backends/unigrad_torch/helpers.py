@@ -101,6 +101,16 @@ def prod(x, axes, keepdims):
     return x
 
 
+def variance(x, axes, correction, keepdims):
+    """The variance by parts, for any number of elements and of axes."""
+    axes = axes if isinstance(axes, tuple) else (axes,)
+    freedom = math.prod([x.shape[axis] for axis in axes])
+    centred = x - x.mean(axes, keepdim=True) if axes else x - x
+    squares = torch.square(centred)
+    total = squares.sum(axes, keepdim=keepdims) if axes else squares
+    return total / torch.full_like(total, freedom - correction)
+
+
 def iota(shape, axis, dtype, device=None):
     """The index along one axis of each element."""
     sides = [1] * len(shape)
@@ -146,6 +156,15 @@ def solve(a, b):
     if b.ndim < a.ndim:  # else it could be taken for a batch of vectors
         b = b[(None,) * (a.ndim - b.ndim)]
     x, info = torch.linalg.solve_ex(a, b)
+    return torch.where((info == 0)[..., None, None], x, math.nan)
+
+
+def solve_by_factors(a, b):
+    """The same in two steps: of one step PyTorch's second forward derivative is wrong."""
+    factors, pivots, info = torch.linalg.lu_factor_ex(a)
+    if b.ndim < a.ndim:
+        b = b[(None,) * (a.ndim - b.ndim)]
+    x = torch.linalg.lu_solve(factors, pivots, b)
     return torch.where((info == 0)[..., None, None], x, math.nan)
 
 

@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, overload
 
 from unigrad.compiler import Function
+from unigrad.compiler.arguments import signature
 from unigrad.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -71,4 +72,14 @@ def _make(
     if not callable(function):
         raise ArgumentError(f"ug.function takes a function, got a {type(function).__name__}")
     names = (static,) if isinstance(static, str) else tuple(static)
+    known = signature(function)
+    if names and known is not None:
+        parameters = known.parameters
+        anything = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        for name in names:
+            if name not in parameters and not anything:
+                raise ArgumentError(
+                    f"ug.function: static names {name!r}, which is no argument of"
+                    f" {getattr(function, '__name__', 'the function')}{known}"
+                )
     return Function(function, static=names, settings=settings)

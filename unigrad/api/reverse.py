@@ -180,7 +180,8 @@ def vjp(
 
     value = transformed("value", function, forward, ("vjp", has_aux), **settings)
     value.signature_of = flat_signature(len(primals))
-    kept = None if has_aux else residual_pullback(value, primals)
+    inside = current_scope() is not None  # the function may use values of the trace around it
+    kept = None if has_aux or inside else residual_pullback(value, primals)
     aux: Any = None
     if kept is not None:
         out, pull_flat = kept

@@ -10,9 +10,9 @@ from __future__ import annotations
 import enum
 import inspect
 import sys
+import weakref
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -38,23 +38,30 @@ __all__ = [
 class Static:
     """A leaf that is a setting and no array: equal settings are equal signatures."""
 
-    __slots__ = ("value",)
+    __slots__ = ("_exact", "value")
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self._exact = _exact(value)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Static)
-            and self.value.__class__ is other.value.__class__
-            and bool(self.value == other.value)
-        )
+        return isinstance(other, Static) and self._exact == other._exact
 
     def __hash__(self) -> int:
-        return hash((self.value.__class__, self.value))
+        return hash(self._exact)
 
     def __repr__(self) -> str:
         return f"static {self.value!r}"
+
+
+def _exact(value: Any) -> Any:
+    """What tells settings apart that Python counts as equal: 1, 1.0 and True; 0.0 and -0.0."""
+    kind: type = value.__class__
+    if isinstance(value, float):
+        return kind, value.hex()  # nan is equal to itself
+    if isinstance(value, tuple):
+        return kind, tuple([_exact(one) for one in cast("tuple[Any, ...]", value)])
+    return kind, value
 
 
 class Leaf(NamedTuple):
@@ -95,9 +102,28 @@ class Arguments:
         )
 
 
-@lru_cache(maxsize=1024)
 def signature(function: Any) -> inspect.Signature | None:
     """The Python signature of a function, ``None`` where it has none (some builtins)."""
+    # Remembered weakly: a function and what it closes over must be free to go. A bound method goes
+    # at once, and is remembered with the function that it binds.
+    inner = getattr(function, "__func__", None)
+    known, key = (_signatures, function) if inner is None else (_bound_signatures, inner)
+    try:
+        return known[key]
+    except KeyError:
+        found = known[key] = _read_signature(function)
+        return found
+    except TypeError:  # neither hashable nor weakly referable
+        return _read_signature(function)
+
+
+_signatures: weakref.WeakKeyDictionary[Any, inspect.Signature | None] = weakref.WeakKeyDictionary()
+_bound_signatures: weakref.WeakKeyDictionary[Any, inspect.Signature | None] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _read_signature(function: Any) -> inspect.Signature | None:
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from unigrad.compiler.arguments import flat_signature
 from unigrad.compiler.function import Function, placed
@@ -11,6 +11,7 @@ from unigrad.ir.nodes import Graph, Scope, close, current_scope, inline
 from unigrad.ops.apply import jvp_of, results, vjp_of
 from unigrad.passes.pipeline import PIPELINE, run
 from unigrad.trace.array import node_of, wrap
+from unigrad.trace.tracer import leaf_node
 from unigrad.transforms.reverse import reverse
 from unigrad.transforms.split import Halves, split
 
@@ -36,9 +37,9 @@ def graph_function(graph: Graph, name: str, settings: dict[str, Any] | None = No
     """A graph as a function of its inputs, which returns the tuple of its outputs."""
 
     def body(*args: Any) -> Any:
-        place = current_scope()
-        nodes = [node_of(arg, place) for arg in args]
-        return wrap(inline(graph, nodes, place))  # pyright: ignore[reportArgumentType]
+        place = cast("Scope", current_scope())
+        nodes = [leaf_node(place, arg) for arg in args]
+        return wrap(inline(graph, nodes, place))
 
     return Function(
         body, name=name, settings=settings, signature_of=flat_signature(len(graph.inputs))

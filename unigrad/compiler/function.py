@@ -19,7 +19,7 @@ from unigrad.compiler.guard import MISS
 from unigrad.compiler.state import CacheInfo, log, state_of
 from unigrad.ir.nodes import Graph, current_scope
 from unigrad.ops.spec import Op
-from unigrad.trace.array import TracedArray
+from unigrad.trace.array import OuterValueError, TracedArray
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, trace
 
@@ -100,6 +100,19 @@ class Function:
         """The way of a call that no guard took."""
         if _is_traced(args, kwargs):
             return self._body(*args, **kwargs)
+        around = current_scope()
+        if around is None:
+            return self._run(settings, args, kwargs)
+        try:
+            return self._run(settings, args, kwargs)
+        except OuterValueError as error:
+            if error.bodies is not around.bodies:
+                raise
+        # Its arguments are plain, but it uses a value of the trace around it: it belongs there.
+        return self._body(*args, **kwargs)
+
+    def _run(self, settings: Settings, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run on arrays by the general way."""
         chosen = config.resolve(settings, **self.overrides) if self.overrides else settings
         arguments = self.read(args, kwargs)
         compiled, place = self._find(chosen, arguments)

@@ -125,6 +125,8 @@ def returned(
     The native function returns the structure itself if it is made of tuples and lists (``nested``),
     else a flat tuple.
     """
+    if not outputs:
+        return [f"return {render([]) or 'rebuild(())'}"]
     names = [f"y{position}" for position in range(len(outputs))]
     finished: list[str] = []
     for name, type_, alias in zip(names, outputs, shared, strict=True):
@@ -138,7 +140,7 @@ def returned(
     result = render(finished)
     if result is None:
         result = f"rebuild(({', '.join(finished)},))"
-    if target == result or not names:
+    if target == result:
         return [f"return {call}"]
     if target == names[0]:
         return [f"return {result.replace(names[0], call, 1)}"]

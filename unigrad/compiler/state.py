@@ -88,7 +88,8 @@ class State:
             self.hits = self.misses = self.traces = 0
 
 
-_states: weakref.WeakKeyDictionary[Any, dict[Any, State]] = weakref.WeakKeyDictionary()
+# By identity: objects that are equal may hold different arrays.
+_states: dict[int, tuple[weakref.ref[Any], dict[Any, State]]] = {}
 _lock = threading.Lock()
 
 
@@ -103,8 +104,20 @@ def state_of(function: Any, chain: Hashable) -> State:
         anchor, key = function, chain
     else:
         key = (inner, chain)
+    place = id(anchor)
+
+    def forget(reference: weakref.ref[Any]) -> None:
+        known = _states.get(place)
+        if known is not None and known[0] is reference:
+            del _states[place]
+
     try:
-        with _lock:
-            return _states.setdefault(anchor, {}).setdefault(key, State())
+        hash(anchor)  # what can change in place says so by having no hash
+        reference = weakref.ref(anchor, forget)
     except TypeError:  # neither hashable nor weakly referable: cached with the wrapper alone
         return State()
+    with _lock:
+        known = _states.get(place)
+        if known is None or known[0]() is not anchor:
+            known = _states[place] = (reference, {})
+        return known[1].setdefault(key, State())

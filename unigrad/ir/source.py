@@ -77,6 +77,7 @@ def variable_name(node: Node) -> str:
     for code, offset, role in node.origins:
         if role != "d":
             name = _stores(code).get(offset)
-            if name is not None:
+            # Tools that rewrite code store under names that nobody can write (pytest's "@py_...").
+            if name is not None and name.isidentifier():
                 return f"{name}_{role}" if role else name
     return ""

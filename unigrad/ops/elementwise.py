@@ -18,6 +18,7 @@ from unigrad.ir.nodes import Node, Scope, tensor
 from unigrad.ir.types import TensorType, as_dtype, broadcast_shapes
 from unigrad.ops.families import (
     ZERO,
+    Formula2,
     binary,
     comparison,
     elementwise,
@@ -265,7 +266,7 @@ heaviside = binary(
 )  # fmt: skip
 
 
-def _softmax_of(base: float) -> tuple[Any, Any]:
+def _softmax_of(base: float) -> tuple[Formula2, Formula2]:
     """The softmax of two, the limit at equal infinities included; exponentials to ``exp(base)``."""
     return (
         lambda out, x, y: where(equal(x, y), 0.5, sigmoid(base * (x - y))),

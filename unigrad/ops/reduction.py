@@ -166,7 +166,7 @@ def var(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: f
 @var.vjp
 def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
     del out
-    scaled = restore(g, x, axis, keepdims) * (2.0 / _freedom(x, axis, correction))
+    scaled = 2.0 * restore(g, x, axis, keepdims) / _freedom(x, axis, correction)
     return scaled * _centred(x, axis)
 
 

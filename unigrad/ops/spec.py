@@ -237,7 +237,11 @@ class Op(Generic[P]):
         return f"<op {self.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (OPS.__getitem__, (self.name,))
+        return (_op_named, (self.name,))
+
+
+def _op_named(name: str) -> Op[...]:
+    return OPS[name]
 
 
 class Composite(Op[P]):
@@ -280,8 +284,8 @@ def _members(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _hashable(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_hashable(item) for item in cast("list[Any]", value))
+    if isinstance(value, (list, tuple)):
+        return tuple(_hashable(item) for item in cast("Sequence[Any]", value))
     if isinstance(value, np.integer):
         return int(cast("int", value))
     return value

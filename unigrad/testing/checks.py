@@ -301,11 +301,12 @@ def bundle(scenarios: Sequence[Scenario]) -> Callable[..., Any]:
     return bundled
 
 
-def probe(scenarios: Sequence[Scenario]) -> Callable[..., Any]:
+def probe(scenarios: Sequence[Scenario], order: int = 2) -> Callable[..., Any]:
     """One function of many scenarios that returns values and all first and second derivatives.
 
     Args:
         scenarios: what it evaluates; those without floating inputs contribute their values.
+        order: 1 leaves second derivatives out, as a scenario of that order does.
 
     Returns:
         A function of one tuple of arguments per scenario. It returns one dict per scenario, of what

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from unigrad.ir.types import DType, Shape
 
-__all__ = ["TracedArray", "node_of", "set_namespace", "wrap"]
+__all__ = ["OuterValueError", "TracedArray", "node_of", "set_namespace", "wrap"]
 
 
 class TracedArray(Operators):
@@ -318,6 +318,16 @@ def wrap(result: Any) -> Any:
     return tuple(wrap(one) for one in result)
 
 
+class OuterValueError(TracingError):
+    """A function that is traced by itself met a value of a trace around it.
+
+    Attributes:
+        bodies: the outermost scope of the trace that the value belongs to.
+    """
+
+    bodies: Scope | None = None
+
+
 def node_of(value: TracedArray, place: Scope | None) -> Node:
     """The node behind a traced value, which must belong to a function that is running here."""
     node = value._node  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -335,7 +345,8 @@ def _misplaced(node: Node, place: Scope | None) -> TracingError:
     name = _name_of(node)
     label = f"the traced value {name + ' ' if name else ''}({node.type})"
     if place is not None and node.scope.open:
-        error = TracingError(f"{label} belongs to another function that is being traced")
+        error = OuterValueError(f"{label} belongs to another function that is being traced")
+        error.bodies = node.scope.bodies
     else:
         error = TracingError(
             f"{label} was used after the function that made it had returned; return it instead"

@@ -225,6 +225,16 @@ def _ravel(ug: Any, /, a: Any) -> Any:
     return ug.reshape(ug.asarray(as_operand(ug, a)), (-1,))
 
 
+@_means("roll")
+def _roll(ug: Any, /, a: Any, shift: Any, axis: Any = None) -> Any:
+    return ug.roll(a, shift, axis=axis)
+
+
+@_means("tile")
+def _tile(ug: Any, /, A: Any, reps: Any) -> Any:  # noqa: N803  (NumPy's name)
+    return ug.tile(A, reps)
+
+
 @_means("expand_dims")
 def _expand_dims(ug: Any, /, a: Any, axis: Any) -> Any:
     return ug.expand_dims(a, axis=axis)

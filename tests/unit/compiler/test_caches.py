@@ -1,0 +1,115 @@
+"""What the caches keep, what they let go, and what they tell apart."""
+
+import copy
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+
+import unigrad as ug
+from unigrad.errors import ArgumentError
+
+
+def test_a_function_and_what_it_closes_over_are_let_go():
+    class Big:
+        array = np.ones(20_000)
+
+    def made():
+        big = Big()
+
+        def total(x):
+            return ug.sum(x * big.array)
+
+        x = np.ones(20_000)
+        ug.function(total)(x)
+        ug.grad(total)(x)
+        ug.vjp(total, x)[1](1.0)
+        ug.jvp(total, (x,), (x,))
+        return weakref.ref(total), weakref.ref(big)
+
+    function, big = made()
+    gc.collect()
+    assert function() is None
+    assert big() is None
+
+
+def test_an_object_whose_method_ran_is_let_go():
+    class Model:
+        @ug.function
+        def twice(self, x):
+            return 2 * x
+
+    model = Model()
+    assert model.twice(1.0) == 2.0
+    assert ug.grad(model.twice)(1.0) == 2.0
+    reference = weakref.ref(model)
+    del model
+    gc.collect()
+    assert reference() is None
+
+
+def test_objects_that_are_equal_have_caches_of_their_own():
+    class Model:
+        def __init__(self, factor):
+            self.factor = factor
+
+        def __eq__(self, other):
+            return isinstance(other, Model)
+
+        def __hash__(self):
+            return 1
+
+        @ug.function
+        def scaled(self, x):
+            return self.factor * x
+
+    three, five = Model(3.0), Model(5.0)
+    assert (three.scaled(2.0), five.scaled(2.0)) == (6.0, 10.0)
+
+
+def test_static_arguments_that_python_counts_as_equal_are_told_apart():
+    @ug.function(static="factors")
+    def scaled(x, factors):
+        return x * factors[0]
+
+    x = np.ones(2, np.int32)
+    assert scaled(x, (2,)).dtype == np.int32
+    assert scaled(x, (2.0,)).dtype == np.float64
+
+    @ug.function(static="sign")
+    def signed(x, sign):
+        return ug.copysign(x, sign)
+
+    assert signed(1.0, 0.0) == 1.0
+    assert signed(1.0, -0.0) == -1.0
+
+
+def test_nan_as_a_static_argument_is_traced_once():
+    @ug.function(static="fill")
+    def filled(x, fill):
+        return ug.where(x > 0, x, fill)
+
+    for _ in range(3):
+        filled(1.0, float("nan"))
+    assert filled.cache_info().traces == 1
+
+
+def test_a_static_name_that_is_no_argument_is_refused():
+    with pytest.raises(ArgumentError, match="static names 'axes', which is no argument of total"):
+
+        @ug.function(static="axes")
+        def total(x, axis):
+            return ug.sum(x, axis=axis)
+
+
+def test_none_as_the_result():
+    assert ug.function(lambda x: None)(1.0) is None
+    assert ug.function(lambda x: {"a": None})(1.0) == {"a": None}
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))])
+def test_ops_and_their_gradients_are_copied(again):
+    assert again(ug.sin) is ug.sin
+    assert again(ug.grad(ug.sin))(0.0) == 1.0
