@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
-    "check_device", "compile", "device_of", "devices", "follows", "from_dlpack", "from_numpy",
+    "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack", "from_numpy",
     "is_native", "on_tape", "opaque", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
@@ -92,6 +92,11 @@ def asarray(value: Any, dtype: DType, device: Any) -> torch.Tensor:
         with torch.inference_mode(mode=False):
             return from_numpy(value, dtype, device)
     return from_numpy(value, dtype, device)
+
+
+def copy(value: torch.Tensor) -> torch.Tensor:
+    """The same values in memory of their own."""
+    return value.clone()
 
 
 def to_numpy(value: torch.Tensor) -> Any:

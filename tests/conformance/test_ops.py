@@ -118,7 +118,8 @@ def _chosen(name: str, count: int) -> list[Scenario]:
     found: list[Scenario] = []
     for scenario in OF[name]:
         dtypes = {np.asarray(leaf).dtype.name for leaf in flatten(scenario.args)[0]}
-        if "float64" in dtypes and dtypes <= {"float64", "bool", "int64"} and scenario.order > 1:
+        ordinary = scenario.order > 1 and scenario.gradient is None
+        if ordinary and "float64" in dtypes and dtypes <= {"float64", "bool", "int64"}:
             found.append(scenario)
     return found[:count]
 

@@ -49,7 +49,7 @@ STANZAS = '''
 '''
 
 #: a backend is a table: the rows that it has, and two more
-BACKEND = '''
+BACKEND = """
     import dataclasses
     from unigrad.backend import Dialect, Row
     from {package} import BACKEND as KNOWN
@@ -59,15 +59,15 @@ BACKEND = '''
     known = KNOWN.dialect
     rows = {{op: [one.row for one in templates] for op, templates in known.templates.items()}}
     DIALECT = Dialect(
-        "grown_{name}", imports=known.imports, rows={{**rows, **ROWS["{name}"]}}, dtypes=known.dtypes,
-        dtype_names=known.dtype_names, number=known.number, unsupported=known.unsupported,
+        "grown_{name}", imports=known.imports, rows={{**rows, **ROWS["{name}"]}},
+        dtypes=known.dtypes, dtype_names=known.dtype_names, number=known.number, unsupported=known.unsupported,
         helpers="\\n\\n".join([*known.helpers.values(), HELPERS]), rule=known.rule,
         devices=known.devices,
     )
     BACKEND = dataclasses.replace(KNOWN, name="grown_{name}", dialect=DIALECT)
-'''
+"""
 
-PROGRAM = '''
+PROGRAM = """
     import sys
     import numpy as np
     import unigrad as ug
@@ -95,7 +95,7 @@ PROGRAM = '''
                 check(scenario)
         assert repr(softsign) == "<op softsign>"
         assert ug.function(softsign).graph("int32[3]").output_types[0].dtype == ug.float64
-'''
+"""
 
 
 def _needs(framework: str) -> pytest.MarkDecorator:

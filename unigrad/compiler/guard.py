@@ -31,7 +31,7 @@ def guard(
     numpy_out: bool,
     device: str | None,
     outputs: Sequence[TensorType],
-    shared: Sequence[bool],
+    shared: Sequence[str],
     rebuild: Callable[[Any], Any],
     render: Callable[[Sequence[str]], str | None],
     nested: bool,
@@ -43,6 +43,7 @@ def guard(
     names = [f"x{position}" for position in range(len(leaves))]
     space: dict[str, Any] = {
         "ndarray": np.ndarray, "native": native, "MISS": MISS, **silencing(runtime),
+        "copy": getattr(runtime, "copy", None),
         "asarray": getattr(runtime, "from_numpy", None) or runtime.asarray,
         "to_numpy": runtime.to_numpy, "rebuild": rebuild, "device": device,
         "place": getattr(runtime, "place", None), **getattr(runtime, "GUARD_NAMES", {}),
@@ -113,7 +114,7 @@ def silenced(lines: list[str], runtime: Any) -> list[str]:
 def returned(
     call: str,
     outputs: Sequence[TensorType],
-    shared: Sequence[bool],
+    shared: Sequence[str],
     *,
     numpy_out: bool,
     is_numpy: bool,
@@ -133,8 +134,8 @@ def returned(
         text = name if is_numpy or not numpy_out else f"to_numpy({name})"
         if numpy_out and type_.ndim == 0:
             text += "[()]"  # NumPy's own results over all axes are scalars
-        elif numpy_out and alias:
-            text += ".copy()"  # it shares memory with an argument
+        elif alias:
+            text = f"{text}.copy()" if numpy_out else f"copy({text})"
         finished.append(text)
     target = render(names) if nested else f"({', '.join(names)},)"
     result = render(finished)

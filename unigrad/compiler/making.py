@@ -19,7 +19,9 @@ from unigrad.compiler.guard import guard, returned, silenced, silencing
 from unigrad.compiler.pipeline import Program, build
 from unigrad.compiler.render import literal
 from unigrad.compiler.tape import Tape
+from unigrad.errors import DifferentiationError, locate
 from unigrad.ir.nodes import CONSTANT, INPUT, Node
+from unigrad.ir.source import caller_location
 from unigrad.ops import elementwise, shape
 from unigrad.trace.capture import as_numpy
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from unigrad.backend.registry import Backend
     from unigrad.compiler.arguments import Arguments, Leaf
     from unigrad.config import Settings
+    from unigrad.ir.nodes import Graph
     from unigrad.trace.tracer import Traced
 
 __all__ = ["Compiled", "Place", "fast_way", "make"]
@@ -102,7 +105,10 @@ def make(
     function = program.call
     if one_node:
         function = runtime.attach(function, Tape(traced.graph, backend), place.tape)
-    finish = _finish(function, runtime, traced, place, nested=nested, label=f"{place.label} {name}")
+    shared = _shared(program.graph, place) if not one_node else [""] * len(names)
+    finish = _finish(
+        function, runtime, traced, place, shared, nested=nested, label=f"{place.label} {name}"
+    )
     convert = [_converter(leaf, place, runtime) for leaf in arguments.leaves]
     hidden = [_converter(cast("Leaf", leaf_of(one)), place, runtime)(one) for one in traced.hidden]
 
@@ -117,6 +123,7 @@ def _finish(
     runtime: Any,
     traced: Traced,
     place: Place,
+    shared: Sequence[str],
     *,
     nested: bool,
     label: str,
@@ -124,8 +131,7 @@ def _finish(
     """What calls the native function and gives results back as the caller's arrays came."""
     is_numpy = runtime.ARRAY_TYPE is np.ndarray
     lines = returned(
-        "native(*values)", traced.graph.output_types,
-        [_shares(node) for node in traced.graph.outputs],
+        "native(*values)", traced.graph.output_types, shared,
         numpy_out=not place.native_in, is_numpy=is_numpy,
         render=lambda texts: literal(traced.structure, texts), nested=nested,
     )  # fmt: skip
@@ -133,7 +139,7 @@ def _finish(
     text = "def finish(values):\n" + "".join(f"    {line}\n" for line in lines)
     space = {
         "native": function, "to_numpy": runtime.to_numpy, "rebuild": traced.structure.unflatten,
-        **silencing(runtime),
+        "copy": getattr(runtime, "copy", None), **silencing(runtime),
     }  # fmt: skip
     return load(text, "finish", f"finish {label}", space)
 
@@ -160,7 +166,7 @@ def fast_way(
     return guard(
         leaves, compiled.program.call, runtime,
         numpy_out=not place.native_in, device=place.device, outputs=graph.output_types,
-        shared=[_shares(node) for node in graph.outputs],
+        shared=_shared(compiled.program.graph, place),
         rebuild=compiled.traced.structure.unflatten,
         render=lambda texts: literal(compiled.traced.structure, texts),
         nested=not compiled.program.emitted.flat, label=f"{place.label} {name}",
@@ -184,6 +190,15 @@ def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:
     other = registry.runtime(registry.found(leaf.owner))
 
     def travel(value: Any) -> Any:
+        on_tape = getattr(other, "on_tape", None)
+        if on_tape is not None and on_tape([value]) is not None:
+            raise locate(
+                DifferentiationError(
+                    f"an array on the tape of {leaf.owner} cannot go to {backend.name}, where that"
+                    " tape ends; detach it, or choose a target of its own framework"
+                ),
+                caller_location(),
+            )
         from_dlpack = getattr(runtime, "from_dlpack", None)
         if from_dlpack is not None:
             try:
@@ -195,8 +210,23 @@ def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:
     return travel
 
 
-def _shares(node: Node) -> bool:
-    """Whether an output may share memory with an input or a constant."""
-    while node.op in _VIEWS:
-        node = node.operands[0]
-    return node.op is INPUT or node.op is CONSTANT
+def _shared(graph: Graph, place: Place) -> list[str]:
+    """How each output is made the caller's own: ``"copy"`` of shared memory, ``""`` for nothing.
+
+    An output may be an argument, a captured array or another output, or a view of one. NumPy
+    results are copied in all these cases; native ones, whose frameworks hand out views, if they are
+    the very same array.
+    """
+    runtime = registry.runtime(place.backend)
+    if place.native_in and not hasattr(runtime, "copy"):
+        return [""] * len(graph.outputs)
+    seen: set[Node] = set()
+    found: list[str] = []
+    for node in graph.outputs:
+        root = node
+        while root.op in _VIEWS and not place.native_in:
+            root = root.operands[0]
+        same = root in seen or root.op is INPUT or root.op is CONSTANT
+        seen.add(root)
+        found.append("copy" if same else "")
+    return found

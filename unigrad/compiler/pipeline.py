@@ -111,9 +111,7 @@ def with_legal_bodies(graph: Graph, backend: Backend) -> Graph:
         (body,) = bodies
         lifted, arrays = _lift_arrays(with_legal_bodies(legalise(body, backend), backend))
         count = len(body.inputs)
-        constants = [
-            place.constant(a.params[0], a.dtype, weak=tensor(a).weak) for a in arrays
-        ]
+        constants = [place.constant(a.params[0], a.dtype, weak=tensor(a).weak) for a in arrays]
         operands[count:count] = constants
         env[node] = place.node(node.op, tuple(operands), (lifted, *node.params[1:]))
     inputs = [env[node] for node in graph.inputs]

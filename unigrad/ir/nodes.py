@@ -233,7 +233,7 @@ class Scope:
             key = (CONSTANT, id(array), weak)
         node = self._table.get(key)
         if node is None:
-            if array.nbytes > _BYTES_LIMIT or array.flags.writeable:
+            if array.flags.writeable:
                 if array.nbytes > _BYTES_LIMIT:
                     self._alive.append(value)  # its id is the key: it must stay its own
                 array = _snapshot(array, copy=array is value)

@@ -15,6 +15,7 @@ import numpy as np
 
 from unigrad import config
 from unigrad.errors import ArgumentError, DTypeError, RuleError, ShapeError, listed, locate
+from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import CONSTANT, Node, Scope, current_scope, tensor
 from unigrad.ir.operators import install
 from unigrad.ir.source import caller_location
@@ -370,6 +371,9 @@ def as_node(place: Scope, value: Any) -> Node:
     if kind is not None:
         dtype = default_float() if kind == "float64" else DTYPES[kind]
         return _scalar(place, value, dtype, weak=True)
+    if value.__class__ is Dim:  # a size, which is a Python int where it is known
+        size = place.node(OPS["dim_value"], (), (value, DTYPES["int64"]))
+        return place.node(OPS["reweigh"], (size,), (True,))
     return _capture(place, value)
 
 

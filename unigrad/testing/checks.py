@@ -318,7 +318,7 @@ def probe(scenarios: Sequence[Scenario], order: int = 2) -> Callable[..., Any]:
 
     def probed(*groups: Any) -> Any:
         return tuple(
-            flat.probed(group, order=one.order)
+            flat.probed(group, order=min(order, one.order))
             for (one, flat), group in zip(flats, groups, strict=True)
         )
 

@@ -1,9 +1,12 @@
 """What the caches keep, what they let go, and what they tell apart."""
 
+from __future__ import annotations
+
 import copy
 import gc
 import pickle
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +15,14 @@ import unigrad as ug
 from unigrad.errors import ArgumentError
 
 
-def test_a_function_and_what_it_closes_over_are_let_go():
+def test_a_function_and_what_it_closes_over_are_let_go() -> None:
     class Big:
         array = np.ones(20_000)
 
-    def made():
+    def made() -> Any:
         big = Big()
 
-        def total(x):
+        def total(x: Any) -> Any:
             return ug.sum(x * big.array)
 
         x = np.ones(20_000)
@@ -35,10 +38,10 @@ def test_a_function_and_what_it_closes_over_are_let_go():
     assert big() is None
 
 
-def test_an_object_whose_method_ran_is_let_go():
+def test_an_object_whose_method_ran_is_let_go() -> None:
     class Model:
         @ug.function
-        def twice(self, x):
+        def twice(self, x: Any) -> Any:
             return 2 * x
 
     model = Model()
@@ -50,28 +53,28 @@ def test_an_object_whose_method_ran_is_let_go():
     assert reference() is None
 
 
-def test_objects_that_are_equal_have_caches_of_their_own():
+def test_objects_that_are_equal_have_caches_of_their_own() -> None:
     class Model:
-        def __init__(self, factor):
+        def __init__(self, factor: Any) -> None:
             self.factor = factor
 
-        def __eq__(self, other):
+        def __eq__(self, other: object) -> bool:
             return isinstance(other, Model)
 
-        def __hash__(self):
+        def __hash__(self) -> int:
             return 1
 
         @ug.function
-        def scaled(self, x):
+        def scaled(self, x: Any) -> Any:
             return self.factor * x
 
     three, five = Model(3.0), Model(5.0)
     assert (three.scaled(2.0), five.scaled(2.0)) == (6.0, 10.0)
 
 
-def test_static_arguments_that_python_counts_as_equal_are_told_apart():
+def test_static_arguments_that_python_counts_as_equal_are_told_apart() -> None:
     @ug.function(static="factors")
-    def scaled(x, factors):
+    def scaled(x: Any, factors: Any) -> Any:
         return x * factors[0]
 
     x = np.ones(2, np.int32)
@@ -79,16 +82,16 @@ def test_static_arguments_that_python_counts_as_equal_are_told_apart():
     assert scaled(x, (2.0,)).dtype == np.float64
 
     @ug.function(static="sign")
-    def signed(x, sign):
+    def signed(x: Any, sign: Any) -> Any:
         return ug.copysign(x, sign)
 
     assert signed(1.0, 0.0) == 1.0
     assert signed(1.0, -0.0) == -1.0
 
 
-def test_nan_as_a_static_argument_is_traced_once():
+def test_nan_as_a_static_argument_is_traced_once() -> None:
     @ug.function(static="fill")
-    def filled(x, fill):
+    def filled(x: Any, fill: Any) -> Any:
         return ug.where(x > 0, x, fill)
 
     for _ in range(3):
@@ -96,20 +99,22 @@ def test_nan_as_a_static_argument_is_traced_once():
     assert filled.cache_info().traces == 1
 
 
-def test_a_static_name_that_is_no_argument_is_refused():
+def test_a_static_name_that_is_no_argument_is_refused() -> None:
     with pytest.raises(ArgumentError, match="static names 'axes', which is no argument of total"):
 
         @ug.function(static="axes")
-        def total(x, axis):
+        def total(x: Any, axis: Any) -> Any:
             return ug.sum(x, axis=axis)
 
 
-def test_none_as_the_result():
+def test_none_as_the_result() -> None:
     assert ug.function(lambda x: None)(1.0) is None
     assert ug.function(lambda x: {"a": None})(1.0) == {"a": None}
 
 
-@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))])
-def test_ops_and_their_gradients_are_copied(again):
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))]
+)
+def test_ops_and_their_gradients_are_copied(again: Any) -> None:
     assert again(ug.sin) is ug.sin
     assert again(ug.grad(ug.sin))(0.0) == 1.0

@@ -1,4 +1,4 @@
-"""What a ``where`` does not select contributes exactly 0, to every order, even where it is singular.
+"""What a ``where`` does not select contributes exactly 0, to every order, singular or not.
 
 The cotangent of a ``where`` stays a selection through elementwise ops, broadcasts, sums and moves.
 The user's own products are left alone: a NaN that is the user's is not hidden.
@@ -103,7 +103,9 @@ def derivatives(function: Any, x: Any, weights: Any) -> dict[str, Any]:
         "reverse over reverse": ug.grad(lambda x: ug.sum(gradient(x) * along))(x),
         "forward over reverse": ug.jvp(gradient, (x,), (along,))[1],
         "reverse over forward": ug.grad(lambda x: ug.jvp(total, (x,), (along,))[1])(x),
-        "forward over forward": ug.jvp(lambda x: ug.jvp(function, (x,), (along,))[1], (x,), (along,))[1],
+        "forward over forward": ug.jvp(
+            lambda x: ug.jvp(function, (x,), (along,))[1], (x,), (along,)
+        )[1],
     }
 
 
@@ -124,7 +126,9 @@ def test_the_dead_branch_contributes_exactly_zero(function: Any) -> None:
 
 @pytest.mark.parametrize("function", CASES)
 def test_third_derivatives_too(function: Any) -> None:
-    third = ug.grad(lambda x: ug.sum(ug.grad(lambda x: ug.sum(ug.grad(lambda x: ug.sum(function(x)))(x)))(x)))
+    third = ug.grad(
+        lambda x: ug.sum(ug.grad(lambda x: ug.sum(ug.grad(lambda x: ug.sum(function(x)))(x)))(x))
+    )
     np.testing.assert_array_equal(third(POINTS)[~ALIVE], 0.0)
     assert np.isfinite(third(POINTS)).all()
 
@@ -137,31 +141,44 @@ DEAD = np.zeros(4, bool)
     "function",
     [
         pytest.param(lambda s, dead: ug.where(dead, ug.sqrt(s) * ug.log(s), 0.0), id="a scalar"),
-        pytest.param(lambda s, dead: ug.where(dead, ug.sum(ug.sqrt(s) * ug.ones(3)), 0.0), id="a sum"),
-        pytest.param(lambda s, dead: ug.where(dead, ug.mean(ug.log(s) * ug.ones(3)), 0.0), id="a mean"),
+        pytest.param(
+            lambda s, dead: ug.where(dead, ug.sum(ug.sqrt(s) * ug.ones(3)), 0.0), id="a sum"
+        ),
+        pytest.param(
+            lambda s, dead: ug.where(dead, ug.mean(ug.log(s) * ug.ones(3)), 0.0), id="a mean"
+        ),
         pytest.param(
             lambda s, dead: ug.where(
-                dead, ug.flip(ug.reshape(ug.stack([ug.log(s), ug.sqrt(s)]), (2, 1)).T)[0, ::-1][1], 0.0
+                dead,
+                ug.flip(ug.reshape(ug.stack([ug.log(s), ug.sqrt(s)]), (2, 1)).T)[0, ::-1][1],
+                0.0,
             ),
             id="moves",
         ),
         pytest.param(
-            lambda s, dead: ug.where(dead, ug.concat([ug.expand_dims(ug.log(s)), ug.ones(4)])[:4], 0.0),
+            lambda s, dead: ug.where(
+                dead, ug.concat([ug.expand_dims(ug.log(s)), ug.ones(4)])[:4], 0.0
+            ),
             id="a concatenation",
         ),
         pytest.param(
-            lambda s, dead: ug.where(dead[:, None], ug.sqrt(s) * ug.ones((4, 3)), 0.0), id="along one axis"
+            lambda s, dead: ug.where(dead[:, None], ug.sqrt(s) * ug.ones((4, 3)), 0.0),
+            id="along one axis",
         ),
         pytest.param(
             lambda s, dead: ug.where(dead, ug.sqrt(s * ug.ones(4))[np.array([0, 0, 1, 3])], 0.0),
             id="a gather",
         ),
         pytest.param(
-            lambda s, dead: ug.sum(ug.where(dead[0], ug.sqrt(s) * ug.ones(3), 0.0)[np.array([2, 0])]),
+            lambda s, dead: ug.sum(
+                ug.where(dead[0], ug.sqrt(s) * ug.ones(3), 0.0)[np.array([2, 0])]
+            ),
             id="a selection that is gathered",
         ),
         pytest.param(
-            lambda s, dead: ug.where(dead, ug.astype(ug.astype(ug.log(s), "float32"), "float64"), 2.0 * s),
+            lambda s, dead: ug.where(
+                dead, ug.astype(ug.astype(ug.log(s), "float32"), "float64"), 2.0 * s
+            ),
             id="a cast",
         ),
     ],
