@@ -28,7 +28,7 @@ from unigrad.backend.spelling import (
 from unigrad.errors import ShapeError, UnsupportedError, listed, locate
 from unigrad.ir.dims import Dim, symbols_of
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, graph_parameters, tensor
-from unigrad.ir.source import caller_location, locations, variable_name
+from unigrad.ir.source import array_name, caller_location, locations
 from unigrad.ir.types import DType, TensorType
 from unigrad.ops.families import as_tuple
 
@@ -431,7 +431,8 @@ class _Emitter:
 
     def _constant(self, node: Node) -> str:
         """A captured array becomes a trailing parameter."""
-        label = self._fresh(variable_name(node) or f"constant_{len(self.body.constants)}")
+        name = identifier(array_name(node.params[0]))
+        label = self._fresh(name or f"constant_{len(self.body.constants)}")
         self.body.texts[node] = (label, ATOM, 0)
         self.body.constants.append(node)
         return label

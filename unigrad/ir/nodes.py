@@ -23,7 +23,7 @@ from unigrad.ir.types import DType, NodeType, Shape, TensorType, as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
-    from types import CodeType
+    from types import CodeType, FrameType
 
 __all__ = [
     "CONSTANT",
@@ -35,6 +35,7 @@ __all__ = [
     "Primitive",
     "Scope",
     "array_of",
+    "caller_frame",
     "caller_origin",
     "close",
     "current_scope",
@@ -318,12 +319,17 @@ def name_after(node: Node, served: Node, role: str) -> None:
             node.origins = ((code, offset, role), *node.origins)
 
 
-def caller_origin() -> tuple[Origin, ...]:
-    """The user's own place: the first frame outside the library."""
-    # The public ways to a frame cost ten times as much.
-    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+def caller_frame() -> FrameType | None:
+    """The frame of the user's own code that is running: the first outside the library."""
+    frame = sys._getframe(1)  # noqa: SLF001  (the public ways cost ten times as much)
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         frame = frame.f_back
+    return frame
+
+
+def caller_origin() -> tuple[Origin, ...]:
+    """The user's own place."""
+    frame = caller_frame()
     return () if frame is None else ((frame.f_code, frame.f_lasti, ""),)
 
 

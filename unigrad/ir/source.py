@@ -8,19 +8,30 @@ for none of it.
 from __future__ import annotations
 
 import itertools
+import weakref
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unigrad.errors import Location
-from unigrad.ir.nodes import caller_origin
+from unigrad.ir.nodes import caller_frame, caller_origin
 
 if TYPE_CHECKING:
     import dis
     from types import CodeType
 
+    import numpy as np
+
     from unigrad.ir.nodes import Node, Origin
 
-__all__ = ["caller_location", "location_of", "locations", "variable_name"]
+__all__ = [
+    "array_name",
+    "caller_location",
+    "location_of",
+    "locations",
+    "name_array",
+    "name_in_caller",
+    "variable_name",
+]
 
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF")
 
@@ -40,6 +51,33 @@ def _location(code: CodeType, offset: int, file: str) -> Location:
     if end_line != line:
         end_column = None
     return Location(file, line, column, end_column, code.co_name)
+
+
+_array_names: dict[int, str] = {}
+
+
+def name_array(array: np.ndarray[Any, Any], name: str) -> None:
+    """Remember what the user calls a captured array, as long as the array lives."""
+    if name and id(array) not in _array_names:
+        _array_names[id(array)] = name
+        weakref.finalize(array, _array_names.pop, id(array), None)
+
+
+def array_name(array: np.ndarray[Any, Any]) -> str:
+    """What the user calls a captured array; ``""`` if that is not known."""
+    return _array_names.get(id(array), "")
+
+
+def name_in_caller(value: object) -> str:
+    """The variable in which the user's running function holds ``value``; ``""`` if there is none."""
+    frame = caller_frame()
+    if frame is None:
+        return ""
+    for names in (frame.f_locals, frame.f_globals):
+        for name, held in names.items():
+            if held is value:
+                return name
+    return ""
 
 
 def locations(node: Node) -> tuple[Location, ...]:

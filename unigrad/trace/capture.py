@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unigrad.errors import DTypeError, TracingError, locate
-from unigrad.ir.source import caller_location
+from unigrad.ir.source import caller_location, name_array, name_in_caller
 from unigrad.ir.types import DTYPES, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import set_capture
 from unigrad.trace.array import TracedArray, node_of
@@ -96,7 +96,7 @@ def capture(place: Scope, value: Any) -> Node:
     """The node for an array met while tracing."""
     if value.__class__ is TracedArray:
         return node_of(value, place)
-    root = place.bodies
+    given, root = value, place.bodies
     if not is_numpy(value) or _is_masked(value):
         found = _read(value)
         if isinstance(found, TensorType):
@@ -114,7 +114,9 @@ def capture(place: Scope, value: Any) -> Node:
         array = as_numpy(value)
     except DTypeError as error:
         raise locate(error, caller_location()) from None
-    return place.constant(value if array is value else array, as_dtype(array.dtype))
+    node = place.constant(value if array is value else array, as_dtype(array.dtype))
+    name_array(node.params[0], name_in_caller(given))
+    return node
 
 
 set_capture(capture)
