@@ -5,6 +5,7 @@
 
 import math as _math
 import sys as _sys
+import typing as _typing
 
 from unigrad import errors, linalg, nn, special
 from unigrad.api import function, grad, jvp, value_and_grad, vjp
@@ -98,6 +99,17 @@ float16, bfloat16, float32, float64 = (
     _DTYPES[name] for name in ("float16", "bfloat16", "float32", "float64")
 )
 e, inf, nan, pi, newaxis = _math.e, _math.inf, _math.nan, _math.pi, None
+
+if not _typing.TYPE_CHECKING:  # a type checker knows all names; it must go on telling which fail
+
+    def __getattr__(name):
+        """Say what a name of another library is called here."""
+        if name.startswith("_"):
+            raise AttributeError(f"module 'unigrad' has no attribute {name!r}")
+        from unigrad.trace.numpy_protocol import missing  # imported by need
+
+        raise AttributeError(missing(_sys.modules[__name__], name))
+
 
 del _eager, _native
 _set_namespace(lambda: _sys.modules[__name__])

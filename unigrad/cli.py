@@ -254,7 +254,9 @@ _Where = Annotated[
 _Like = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="TYPE", help="A type for each argument in its order, or NAME=TYPE: float64\\[n, 3]."
+        metavar="TYPE",
+        help="The type of an argument, float64\\[n, 3], or NAME=TYPE. Repeat the option for each"
+        " argument, in their order.",
     ),
 ]
 _Grad = Annotated[bool, typer.Option("--grad", help="Its gradient.")]
@@ -328,7 +330,10 @@ def draw(
     like: _Like = None,
     at: Annotated[
         list[str] | None,
-        typer.Option(metavar="VALUE", help="A value for each argument, or NAME=VALUE: x=3.0."),
+        typer.Option(
+            metavar="VALUE",
+            help="The value of an argument, 3.0, or NAME=VALUE. Repeat the option for each.",
+        ),
     ] = None,
     grad: _Grad = False,
     value_and_grad: _ValueAndGrad = False,
@@ -390,8 +395,7 @@ def _load(where: str) -> Any:
         try:
             found = getattr(found, name)
         except AttributeError:
-            known = [one for one in dir(found) if not one.startswith("_")]
-            hint = config.did_you_mean(name, known)
+            hint = config.did_you_mean(name, _functions(found))
             raise typer.BadParameter(f"{module_name} has no {path!r}{hint}") from None
     if isinstance(found, (Function, unigrad.Definition)):
         return found
@@ -399,6 +403,20 @@ def _load(where: str) -> Any:
         kind = type(found).__name__
         raise typer.BadParameter(f"{where} is no function but an object of type {kind}")
     return unigrad.function(found)
+
+
+def _functions(place: Any) -> list[str]:
+    """The names in a module or class under which a function can be found: nothing it imports."""
+    home = getattr(place, "__module__", getattr(place, "__name__", None))
+    return [
+        name
+        for name, value in vars(place).items()
+        if not name.startswith("_")
+        and (
+            isinstance(value, (Function, unigrad.Definition, staticmethod))
+            or (callable(value) and getattr(value, "__module__", None) == home)
+        )
+    ]
 
 
 def _module(name: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from unigrad.compiler import Function
-from unigrad.compiler.arguments import bind
+from unigrad.compiler.arguments import bind, signature
 from unigrad.errors import ArgumentError, DifferentiationError, ShapeError, locate
 from unigrad.ir.nodes import Node, Scope, current_scope, tensor
 from unigrad.ir.source import caller_location, variable_name
@@ -18,6 +18,7 @@ from unigrad.ops.families import as_tuple
 from unigrad.ops.shape import reweigh
 from unigrad.ops.spec import as_node, default_float
 from unigrad.trace.array import TracedArray, node_of
+from unigrad.trace.capture import is_setting
 from unigrad.trace.structure import Structure, flatten
 from unigrad.trace.tracer import Closed, trace_closed
 from unigrad.transforms.reverse import zeros_of
@@ -138,6 +139,11 @@ def places_of(
                 places.append(name)
             elif name in names[: len(args)]:
                 places.append(names.index(name))
+            elif _has_parameter(function, name):
+                raise locate(
+                    ArgumentError(f"{label}: {name} was left at its default; pass it"),
+                    caller_location(),
+                )
             else:
                 known = ", ".join((*names[: len(args)], *kwargs))
                 raise locate(
@@ -145,6 +151,14 @@ def places_of(
                     caller_location(),
                 )
     return places
+
+
+def _has_parameter(function: Any, name: str) -> bool:
+    known = signature(getattr(function, "signature_of", function))
+    if known is None or name not in known.parameters:
+        return False
+    parameter = known.parameters[name]
+    return parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
 
 
 class Call:
@@ -176,7 +190,9 @@ class Call:
         self.arrays = [
             position
             for position, leaf in enumerate(self.leaves)
-            if leaf.__class__ is TracedArray or position in chosen or hasattr(leaf, "dtype")
+            if leaf.__class__ is TracedArray
+            or (position in chosen and not is_setting(leaf))
+            or hasattr(leaf, "dtype")
         ]
         self.nodes: list[Node] = []
         for position in self.arrays:
@@ -226,6 +242,8 @@ class Call:
                 by_position[position]
                 if position in by_position
                 else TracedArray(zeros_of(place, self.nodes[self.arrays.index(position)]))
+                if position in self.arrays
+                else self.leaves[position]  # a setting among the arrays stays what it is
                 for position in positions
             ]
             parts.append(structure.unflatten(leaves))

@@ -111,7 +111,7 @@ def found(name: str) -> Backend:
     if name not in entries:
         raise TargetError(
             f"unknown backend {name!r}{did_you_mean(name, entries)};"
-            f" the backends are {listed(names())}"
+            f" no backend of that name is installed; those known here are {listed(names())}"
         )
     entry = entries[name]
     try:

@@ -7,21 +7,19 @@ hand.
 
 from __future__ import annotations
 
-import enum
 import inspect
+import re
 import sys
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import numpy as np
-
 from unigrad.backend import registry
 from unigrad.errors import ArgumentError, DTypeError, locate
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import DTYPES, DType, TensorType, as_dtype, is_numpy
+from unigrad.ir.types import DTYPES, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import default_float
-from unigrad.trace.capture import as_numpy, refusal
+from unigrad.trace.capture import as_numpy, is_setting, refusal
 from unigrad.trace.structure import Structure, flatten
 
 if TYPE_CHECKING:
@@ -178,12 +176,6 @@ def owner_of(value: Any) -> Backend | None:
 
 _owners: dict[type, Backend] = {}
 
-_STATIC = (str, bytes, enum.Enum, DType, type, np.dtype)
-
-
-def _is_static(value: Any) -> bool:
-    return isinstance(value, _STATIC) or (callable(value) and not hasattr(value, "dtype"))
-
 
 def leaf_of(value: Any) -> Leaf | Static:
     """One leaf of a call: an array with its type, or a setting.
@@ -203,7 +195,7 @@ def leaf_of(value: Any) -> Leaf | Static:
         if not -(1 << 63) <= value < (1 << 63):
             raise DTypeError(f"the int {value} does not fit into int64")
         return Leaf(value, TensorType(DTYPES["int64"], (), weak=True), "python")
-    if _is_static(value):
+    if is_setting(value):
         return Static(value)
     backend = owner_of(value)
     if backend is not None:
@@ -289,10 +281,51 @@ def read_like(value: Any) -> Leaf | Static:
     if isinstance(value, str):
         try:
             type_ = TensorType.parse(value)
-        except DTypeError:
+        except DTypeError as error:
+            if _is_meant_as_type(value):
+                raise _not_a_type(value, error) from None
             return Static(value)
         return Leaf(None, type_, "python" if type_.weak else "numpy")
     return leaf_of(value)
+
+
+_SHAPED = re.compile(r"\s*~?\s*(\w*)\s*\[([^\[\]]*)\]?\s*")  # the closing bracket may be forgotten
+_SHORT = {
+    "bf16": "bfloat16", "boolean": "bool", "double": "float64", "f16": "float16", "f32": "float32",
+    "f64": "float64", "float": "float64", "half": "float16", "i16": "int16", "i32": "int32",
+    "i64": "int64", "i8": "int8", "int": "int64", "single": "float32", "u16": "uint16",
+    "u32": "uint32", "u64": "uint64", "u8": "uint8", "uint": "uint64",
+}  # fmt: skip
+"""Other libraries' words for dtypes."""
+
+
+def _dtype_meant(word: str) -> str | None:
+    """The dtype that a word is nearly the name of."""
+    import difflib  # only for a message
+
+    word = word.strip().lower()
+    close = difflib.get_close_matches(word, DTYPES, n=1, cutoff=0.8)
+    return _SHORT.get(word) or (close[0] if close else None)
+
+
+def _is_meant_as_type(text: str) -> bool:
+    """Whether a text that is no type was meant to be one, and is no setting such as ``"relu"``."""
+    return _SHAPED.match(text) is not None or _dtype_meant(text) is not None
+
+
+def _not_a_type(text: str, error: DTypeError) -> DTypeError:
+    """What is wrong with a mistyped type: the type that was meant, where one can be guessed."""
+    match = _SHAPED.fullmatch(text)
+    word, inside = (text, None) if match is None else match.groups()
+    meant = _dtype_meant(word)
+    if meant is None:
+        return error
+    guess = meant if inside is None else f"{meant}[{inside.strip()}]"
+    try:
+        guess = guess if inside is None else str(TensorType.parse(guess))
+    except DTypeError:  # the shape is wrong, and that is what to say
+        return error
+    return DTypeError(f"{text!r} is not a type; did you mean {guess!r}?")
 
 
 def flat_signature(count: int) -> Any:

@@ -157,20 +157,22 @@ class Function:
                 state.compiled.move_to_end(key)
                 state.hits += 1
                 return known, place
-            from unigrad.compiler.making import Place, make  # imported by need
+        from unigrad.compiler.making import Place, make  # imported by need
 
-            state.misses += 1
-            log().info("compiling %s for %s, %s", self._name, place[0].name, arguments.types)
-            traced = self.trace(settings, arguments)
-            if traced.hidden:  # what the function took from around it counts as passed
-                hidden = [cast("Leaf", leaf_of(value)) for value in traced.hidden]
-                place, _ = _place(settings, (*arguments.leaves, *hidden))
-            opaque = getattr(registry.runtime(place[0]), "opaque", None)
-            if opaque is not None:  # a compiler of the caller's need not look in here
-                opaque(Function.__call__)
-            compiled = make(self._name, settings, arguments, Place(*place), traced)
-            if not traced.hidden:
-                state.keep(state.compiled, key, compiled)
+        # Not under the lock: the function may call another that is being compiled elsewhere, and
+        # which calls this one. Two threads that compile one signature at once agree.
+        state.misses += 1
+        log().info("compiling %s for %s, %s", self._name, place[0].name, arguments.types)
+        traced = self.trace(settings, arguments)
+        if traced.hidden:  # what the function took from around it counts as passed
+            hidden = [cast("Leaf", leaf_of(value)) for value in traced.hidden]
+            place, _ = _place(settings, (*arguments.leaves, *hidden))
+        opaque = getattr(registry.runtime(place[0]), "opaque", None)
+        if opaque is not None:  # a compiler of the caller's need not look in here
+            opaque(Function.__call__)
+        compiled = make(self._name, settings, arguments, Place(*place), traced)
+        if not traced.hidden:
+            state.keep(state.compiled, key, compiled)
         return compiled, place
 
     def trace(self, settings: Settings, arguments: Arguments) -> Traced:

@@ -22,8 +22,10 @@ from unigrad.compiler.tape import Tape
 from unigrad.errors import DifferentiationError, locate
 from unigrad.ir.nodes import CONSTANT, INPUT, Node
 from unigrad.ir.source import caller_location
+from unigrad.ir.types import as_dtype
 from unigrad.ops import elementwise, shape
 from unigrad.trace.capture import as_numpy
+from unigrad.trace.structure import map_structure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,7 +117,27 @@ def make(
     def call(*values: Any) -> Any:
         return finish([*[one(value) for one, value in zip(convert, values, strict=True)], *hidden])
 
+    owners = {leaf.owner for leaf in arguments.leaves} - {"python", "numpy"}
+    if owners and backend.name not in owners:
+        # Guests: tensors of another framework than the target's go there and come back.
+        home = registry.runtime(registry.found(sorted(owners)[0]))
+        return Compiled(_round_trip(call, runtime, home), program, traced)
     return Compiled(call, program, traced)
+
+
+def _round_trip(call: Callable[..., Any], runtime: Any, home: Any) -> Callable[..., Any]:
+    """``call`` with its results brought back to the framework that the arguments came from."""
+
+    def back(value: Any) -> Any:
+        if not runtime.is_native(value):
+            return value
+        array = np.asarray(runtime.to_numpy(value))
+        return home.asarray(array, as_dtype(array.dtype), None)
+
+    def there_and_back(*values: Any) -> Any:
+        return map_structure(back, call(*values))
+
+    return there_and_back
 
 
 def _finish(

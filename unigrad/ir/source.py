@@ -69,7 +69,7 @@ def array_name(array: np.ndarray[Any, Any]) -> str:
 
 
 def name_in_caller(value: object) -> str:
-    """The variable in which the user's running function holds ``value``; ``""`` if there is none."""
+    """The variable in which the running function of the user holds ``value``, or ``""``."""
     frame = caller_frame()
     if frame is None:
         return ""

@@ -25,6 +25,9 @@ from unigrad.ops.spec import Array, composite
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from unigrad.ir.dims import Size
+    from unigrad.ir.types import Shape
+
 __all__ = ["einsum", "matmul", "matrix_transpose", "tensordot"]
 
 
@@ -142,15 +145,24 @@ def _split(subscripts: str) -> tuple[list[str], str]:
     return inputs.split(","), output
 
 
+def _sizes(inputs: Sequence[str], shapes: Sequence[Shape], subscripts: str) -> dict[str, Size]:
+    """The size that each label stands for; ``subscripts`` as written, for the message."""
+    sizes: dict[str, Size] = {}
+    for labels, shape in zip(inputs, shapes, strict=True):
+        if len(labels) != len(shape):
+            raise ShapeError(f"{labels!r} in {subscripts!r} does not name the axes of {shape}")
+        for label, size in zip(labels, shape, strict=True):
+            if sizes.setdefault(label, size) != size:
+                what = f"the label {label!r}" if label in subscripts else "an axis of the ellipsis"
+                raise ShapeError(
+                    f"{what} in {subscripts!r} stands for sizes {sizes[label]} and {size}"
+                )
+    return sizes
+
+
 def _infer_einsum(operands: tuple[Node, ...], subscripts: str) -> TensorType:
     inputs, output = _split(subscripts)
-    sizes: dict[str, Any] = {}
-    for labels, operand in zip(inputs, operands, strict=True):
-        if len(labels) != operand.ndim:
-            raise ShapeError(f"{labels!r} has {len(labels)} labels for {operand.ndim} axes")
-        for label, size in zip(labels, operand.shape, strict=True):
-            if sizes.setdefault(label, size) != size:
-                raise ShapeError(f"the label {label!r} stands for sizes {sizes[label]} and {size}")
+    sizes = _sizes(inputs, [operand.shape for operand in operands], subscripts)
     return TensorType(tensor(operands[0]).dtype, tuple(sizes[label] for label in output))
 
 
@@ -275,9 +287,10 @@ def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
 
 
 @composite
-def einsum_of(arrays: Sequence[Array], subscripts: str) -> Any:
+def einsum_(arrays: Sequence[Array], subscripts: str) -> Any:
     """The body of ``einsum``: pairwise contractions along the path that opt_einsum finds."""
     inputs, output = _explicit(subscripts, [array.ndim for array in arrays])
+    _sizes(inputs, [array.shape for array in arrays], subscripts)
     nodes = list(arrays)
     if len(nodes) > 2:  # noqa: PLR2004
         import opt_einsum  # only a product of three or more has a path
@@ -312,4 +325,4 @@ def einsum(subscripts: str, /, *operands: Array) -> Array:
     """
     if not isinstance(subscripts, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"einsum: subscripts are a string, got {type(subscripts).__name__}")
-    return einsum_of(operands, subscripts)
+    return einsum_(operands, subscripts)

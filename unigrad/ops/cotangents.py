@@ -46,8 +46,8 @@ def scale(cotangent: Any, factor: Any) -> Any:
     number = constant_number(factor)
     if number == 1:
         return cotangent
-    if number == 0:
-        return None
+    if number == 0 and (factor.__class__ is not Node or factor.scope is cotangent.scope):
+        return None  # a 0 that a formula made; one that the user multiplies by is left alone
     mask, value = _taken_apart(cotangent)
     if mask is not None:
         scaled = scale(value, factor)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from unigrad.errors import ArgumentError
+from unigrad.errors import ArgumentError, TracingError, locate
 from unigrad.ir.dims import Dim
-from unigrad.ir.nodes import Node, Scope, current_scope, tensor
+from unigrad.ir.nodes import Node, Operators, Scope, current_scope, tensor
+from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, DType, as_dtype
 from unigrad.ops.elementwise import astype, equal
 from unigrad.ops.shape import as_shape, broadcast_to, iota
@@ -45,6 +46,15 @@ def _number_dtype(value: Any) -> DType:
     return DTYPES["int64"] if isinstance(value, int) else default_float()
 
 
+def _known(what: str, value: Any, instead: str) -> None:
+    """Raise ``TracingError`` for a traced value where the array is made of Python numbers."""
+    if isinstance(value, Operators):
+        raise locate(
+            TracingError(f"{what} is a Python number, got a traced value; write {instead}"),
+            caller_location(),
+        )
+
+
 @composite
 def zeros(shape: Any, *, dtype: Any = None) -> Any:
     """An array of zeros, of the default float if no dtype is given.
@@ -66,6 +76,7 @@ def ones(shape: Any, *, dtype: Any = None) -> Any:
 @composite
 def full(shape: Any, fill_value: Any, *, dtype: Any = None) -> Any:
     """An array of one number, of the number's own kind if no dtype is given."""
+    _known("full: fill_value", fill_value, "ug.broadcast_to(value, shape)")
     if not isinstance(fill_value, (bool, int, float)):
         raise ArgumentError(f"full: fill_value is a Python number, got {type(fill_value).__name__}")
     wanted = _number_dtype(fill_value) if dtype is None else as_dtype(dtype)
@@ -87,6 +98,7 @@ def ones_like(x: Array, /, *, dtype: Any = None) -> Any:
 @composite
 def full_like(x: Array, /, fill_value: Any, *, dtype: Any = None) -> Any:
     """One number in the shape and, by default, the dtype of ``x``."""
+    _known("full_like: fill_value", fill_value, "ug.broadcast_to(value, x.shape)")
     return _filled(tensor(x).shape, fill_value, x.dtype if dtype is None else as_dtype(dtype))
 
 
@@ -98,6 +110,11 @@ def arange(start: Any, stop: Any = None, step: Any = 1, *, dtype: Any = None) ->
     """
     if stop is None:
         start, stop = 0, start
+    for name, value in (("start", start), ("stop", stop), ("step", step)):
+        # The bounds decide the shape, which is known before any value is.
+        _known(
+            f"arange: {name}", value, "start + step * ug.arange(n), n being the number of values"
+        )
     if isinstance(stop, Dim):
         if start != 0 or step != 1:
             raise ArgumentError("arange: up to a named dimension it counts from 0 in steps of 1")
@@ -111,6 +128,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, *, dtype: Any = None) ->
 @composite
 def linspace(start: Any, stop: Any, num: int, *, dtype: Any = None, endpoint: bool = True) -> Any:
     """``num`` numbers from ``start`` to ``stop``, evenly spaced."""
+    for name, value in (("start", start), ("stop", stop)):
+        instead = f"start + (stop - start) * ug.linspace(0, 1, {num})"
+        _known(f"linspace: {name}", value, instead)
     return _constant(np.linspace(start, stop, num, endpoint=endpoint), _dtype_or_default(dtype))
 
 

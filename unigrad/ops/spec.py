@@ -336,8 +336,8 @@ def _describe(error: Exception, op: Op[...], operands: Sequence[Any]) -> None:
     """Add what was given to the message of a failed call."""
     message = error.args[0] if len(error.args) == 1 else None
     if isinstance(message, str) and not message.startswith(op.name):
-        given = listed(describe(value) for value in operands)
-        error.args = (f"{op.name}: {message} (given: {given})",)
+        given = f" (given: {listed(describe(value) for value in operands)})" if operands else ""
+        error.args = (f"{op.name}: {message}{given}",)
 
 
 def describe(value: Any) -> str:

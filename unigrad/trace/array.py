@@ -242,7 +242,8 @@ class TracedArray(Operators):
         raise self._refuse(
             "has no truth value while the function is traced",
             "choose between values with ug.where(condition, a, b); a Python `if` needs an argument"
-            " named in static=",
+            " named in static=; for `and`, `or`, `not` of conditions write &, | and ~ (0 < x < 1 is"
+            " (0 < x) & (x < 1)), for max and min ug.maximum and ug.minimum",
         )
 
     def _no_number(self) -> TracingError:
@@ -262,6 +263,20 @@ class TracedArray(Operators):
 
     def __complex__(self) -> complex:
         raise self._no_number()
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)  # as print shows it
+        raise self._refuse(
+            f"cannot be formatted as {spec!r}: it has no value while the function is traced",
+            "return it and format the result of the call",
+        )
+
+    def __round__(self, digits: int | None = None) -> Any:
+        del digits
+        raise self._refuse(
+            "cannot be rounded by Python's round", "use ug.round, which rounds to whole numbers"
+        )
 
     def item(self) -> Any:
         """Refused: there is no value yet."""

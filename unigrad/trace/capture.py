@@ -7,23 +7,24 @@ Objects that only look like arrays are refused with the way out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import enum
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from unigrad.errors import DTypeError, TracingError, locate
 from unigrad.ir.source import caller_location, name_array, name_in_caller
-from unigrad.ir.types import DTYPES, TensorType, as_dtype, is_numpy
+from unigrad.ir.types import DTYPES, DType, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import set_capture
 from unigrad.trace.array import TracedArray, node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from unigrad.ir.nodes import Node, Scope
     from unigrad.ir.types import NumPyArray
 
-__all__ = ["NOT_NATIVE", "as_numpy", "capture", "refusal", "set_reader"]
+__all__ = ["NOT_NATIVE", "as_numpy", "capture", "is_setting", "refusal", "set_reader"]
 
 NOT_NATIVE = object()
 """What a reader answers for an object that is no framework's array."""
@@ -74,13 +75,41 @@ def refusal(value: Any) -> DTypeError | None:
             return DTypeError(f"a NumPy array of dtype {value.dtype} holds no numbers")
         return None
     if isinstance(value, (list, tuple)):
-        return DTypeError(f"a {kind.__name__} is not an array; make one with ug.asarray")
+        return _not_one_array(kind.__name__, cast("Sequence[Any]", value))
     if isinstance(value, complex):
         return DTypeError("complex numbers are not computed with")
     if value is None:
         return DTypeError("None is not an array")
     prefix = "" if module == "builtins" else f"{module}."
     return DTypeError(f"a {prefix}{kind.__name__} is not an array")
+
+
+def _not_one_array(kind: str, values: Sequence[Any]) -> DTypeError:
+    """A list or tuple where one array is needed: it is a structure, of scalars as a rule."""
+    count = len(values)
+    traced = [one for one in values if isinstance(one, TracedArray)]
+    if not count or not all(
+        one.ndim == 0 if isinstance(one, TracedArray) else isinstance(one, (bool, int, float))
+        for one in values
+    ):
+        return DTypeError(f"a {kind} is not an array; make one with ug.asarray")
+    numbers, scalars = ("number", "scalar") if count == 1 else ("numbers", "scalars")
+    # Inside the function the members of an argument are traced one by one: join them there, or pass
+    # an array from the start.
+    advice = "make one with ug.asarray"
+    if traced:
+        advice += " before the call, or with ug.stack in the function"
+    return DTypeError(
+        f"a {kind} of {count} {numbers} (a structure of {count} {scalars}) is not an array; {advice}"
+    )
+
+
+_SETTINGS = (str, bytes, enum.Enum, DType, type, np.dtype)
+
+
+def is_setting(value: Any) -> bool:
+    """Whether a leaf is no array by its nature and passes through a function as it is."""
+    return isinstance(value, _SETTINGS) or (callable(value) and not hasattr(value, "dtype"))
 
 
 def as_numpy(value: NumPyArray) -> np.ndarray[Any, Any]:

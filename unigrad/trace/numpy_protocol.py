@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from unigrad.errors import TracingError
 
-__all__ = ["call_function", "call_ufunc"]
+__all__ = ["call_function", "call_ufunc", "missing"]
 
 # -- the tables of ufuncs --------------------------------------------------------------------------
 
@@ -124,6 +124,7 @@ _ADVICE: Final = {
 }
 
 _INSTEAD: Final = {
+    "arange": "write start + step * ug.arange(n), n being the number of values",
     "allclose": "compare the results after the call",
     "append": "use ug.concat",
     "array_equal": "compare the results after the call",
@@ -132,11 +133,44 @@ _INSTEAD: Final = {
     "diagonal": "use ug.einsum('...ii->...i', x)",
     "empty_like": "use ug.zeros_like",
     "float_power": "use ug.pow",
+    "full": "use ug.broadcast_to(value, shape)",
+    "geomspace": "write start * (stop / start) ** ug.linspace(0, 1, n)",
+    "linspace": "write start + (stop - start) * ug.linspace(0, 1, n)",
+    "logspace": "write base ** (start + (stop - start) * ug.linspace(0, 1, n))",
     "matvec": "use ug.matmul",
     "nan_to_num": "use ug.where(ug.isnan(x), 0, x)",
     "trace": "use ug.einsum('ii->', x)",
     "vecmat": "use ug.matmul",
 }
+
+
+_ELSEWHERE: Final = {
+    "amax": "max", "amin": "min", "argsort": None, "array": "asarray", "concatenate": "concat",
+    "convolve": None, "cumprod": None, "cumsum": None, "digamma": "special.digamma",
+    "dot": "matmul", "hessian": "jvp(ug.grad(f), ...)", "inner": "vecdot", "inv": "linalg.solve",
+    "jit": "function", "mod": "remainder", "norm": "sqrt(ug.sum(x * x))", "product": "prod",
+    "sigmoid": "nn.sigmoid", "sort": None, "lgamma": "special.gammaln", "transpose": "permute_dims",
+    "true_divide": "divide",
+}  # fmt: skip
+"""Names of NumPy, SciPy, PyTorch and JAX, and what unigrad calls it; ``None``: it has none."""
+
+
+def missing(namespace: Any, name: str) -> str:
+    """What to say of a name that unigrad does not have: what it is called here, or one like it."""
+    text = f"module 'unigrad' has no attribute {name!r}"
+    ours = {**_SCIPY, **_RENAMED, **_ELSEWHERE}
+    if name in _INSTEAD:
+        return f"{text}; {_INSTEAD[name]}"
+    if name in ours:
+        found = ours[name]
+        return f"{text}; {f'use ug.{found}' if found else 'unigrad has no counterpart of it'}"
+    for room in ("nn", "special", "linalg"):
+        if name in getattr(namespace, room).__all__:
+            return f"{text}; use ug.{room}.{name}"
+    import difflib  # only for a message
+
+    close = difflib.get_close_matches(name, namespace.__all__, n=1, cutoff=0.7)
+    return f"{text}; did you mean ug.{close[0]}?" if close else text
 
 
 def _is_neutral(name: str, value: Any) -> bool:
@@ -167,7 +201,7 @@ def _unknown(namespace: Any, label: str) -> TracingError:
     """The error for what has no counterpart under the same meaning."""
     name = label.rpartition(".")[2]
     instead = _INSTEAD.get(name, "unigrad has no counterpart of it")
-    if callable(getattr(namespace, name, None)):
+    if name not in _INSTEAD and callable(getattr(namespace, name, None)):
         instead = f"use ug.{name}"
     return refused(f"{label} does not work on traced values", instead)
 

@@ -7,12 +7,14 @@ further operands.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unigrad.ir.nodes import Graph, Node, Scope, close, current_scope, scope
 from unigrad.ops.spec import as_node
 from unigrad.trace.array import TracedArray, node_of
-from unigrad.trace.structure import Structure, flatten
+from unigrad.trace.capture import is_setting
+from unigrad.trace.structure import Structure, flatten, register_structure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +51,29 @@ def leaf_node(place: Scope, leaf: Any) -> Node:
     return node_of(leaf, place) if leaf.__class__ is TracedArray else as_node(place, leaf)
 
 
+class _Setting:
+    """A string, a function or the like in a result: a part of its structure."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+@lru_cache(maxsize=1)
+def _register_settings() -> None:
+    register_structure(_Setting, lambda one: ((), one.value), lambda value, _: value)
+
+
+def _flatten_result(result: Any) -> tuple[list[Any], Structure]:
+    """The arrays of a result, and its structure with the settings that it holds."""
+    leaves, structure = flatten(result)
+    if not any(is_setting(leaf) for leaf in leaves):
+        return leaves, structure
+    _register_settings()
+    return flatten(
+        structure.unflatten([_Setting(leaf) if is_setting(leaf) else leaf for leaf in leaves])
+    )
+
+
 def trace(
     function: Callable[[Sequence[TracedArray]], Any],
     types: Sequence[TensorType],
@@ -61,7 +86,7 @@ def trace(
     inputs = [root.input(type_, label) for type_, label in zip(types, names, strict=True)]
     with scope(root):
         result = function([TracedArray(node) for node in inputs])
-        leaves, structure = flatten(result)
+        leaves, structure = _flatten_result(result)
         outputs = [leaf_node(root, leaf) for leaf in leaves]
     root.open = False
     hidden = root.hidden
@@ -86,7 +111,7 @@ def trace_closed(
     ]
     with scope(inner):
         result = function([TracedArray(node) for node in inputs])
-        leaves, structure = flatten(result)
+        leaves, structure = _flatten_result(result)
         outputs = [leaf_node(inner, leaf) for leaf in leaves]
     graph, captures = close(inner, inputs, outputs, name=name)
     return Closed(graph, captures, structure)

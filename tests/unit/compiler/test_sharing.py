@@ -45,3 +45,24 @@ def test_a_tape_does_not_end_in_silence() -> None:
     weights = torch.ones(3, dtype=torch.float64, requires_grad=True)
     with ug.use("numpy"), pytest.raises(DifferentiationError, match="on the tape of torch"):
         ug.function(lambda w: ug.sum(w**2))(weights)
+
+
+def test_a_guest_comes_back_home() -> None:
+    with ug.use("numpy"):
+        value, gradient = ug.value_and_grad(lambda w: ug.sum(w**2))(torch.ones(3))
+    assert isinstance(value, torch.Tensor)
+    assert isinstance(gradient, torch.Tensor)
+    assert gradient.dtype is torch.float32
+    assert gradient.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_setting_among_the_arrays_of_a_structure_stays_what_it_is() -> None:
+    function = ug.value_and_grad(lambda p: (ug.sum(p["w"] ** 2), {"note": "hi"}), has_aux=True)
+    (value, aux), gradient = function({"w": np.ones(2), "name": "weights"})
+    assert (float(value), aux) == (2.0, {"note": "hi"})
+    assert gradient["name"] == "weights"
+    np.testing.assert_array_equal(gradient["w"], [2.0, 2.0])
+
+
+def test_a_zero_that_the_user_multiplies_by_hides_no_infinity() -> None:
+    assert np.isnan(ug.grad(lambda x: x * 0.0 * np.inf)(1.0))

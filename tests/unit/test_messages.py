@@ -1,0 +1,275 @@
+"""What a newcomer gets wrong first: the message names the mistake and what to write instead."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import unigrad as ug
+from unigrad.cli import app
+from unigrad.errors import ArgumentError, DTypeError, ShapeError, TargetError, TracingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def energy(x: Any) -> Any:
+    return ug.sum(x * x)
+
+
+def power(x: Any, y: Any = 2.0, *, shift: Any = 0.0) -> Any:
+    return x**y + shift
+
+
+# -- types in text ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("float[3]", "float64[3]"),
+        ("float64[3", "float64[3]"),
+        ("f64[5,3]", "float64[5, 3]"),
+        ("flaot32[n]", "float32[n]"),
+        ("Float64[n, 3]", "float64[n, 3]"),
+        ("float", "float64"),
+    ],
+)
+def test_a_mistyped_type_is_told_from_a_setting(text: str, meant: str) -> None:
+    with pytest.raises(DTypeError) as caught:
+        ug.function(energy).source("numpy", text)
+    expected = f"energy: the argument x: {text!r} is not a type; did you mean {meant!r}?"
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("text", ["float64[-1]", "float64[3.5]", "[3]", "nonsense[3]"])
+def test_a_type_that_cannot_be_guessed_is_still_no_setting(text: str) -> None:
+    with pytest.raises(DTypeError, match="is not a type|unknown dtype"):
+        ug.function(energy).source("numpy", text)
+
+
+@pytest.mark.parametrize("word", ["relu", "mean", "ij->i", "print", "C"])
+def test_a_word_is_a_setting(word: str) -> None:
+    @ug.function
+    def chosen(x: Any, kind: str) -> Any:
+        return 2 * x if kind == word else x
+
+    assert "2.0 * x" in chosen.source("numpy", "float64[3]", word)
+
+
+def test_a_word_like_a_dtype_is_a_setting_where_it_is_named_static() -> None:
+    @ug.function(static="kind")
+    def chosen(x: Any, kind: str) -> Any:
+        return 2 * x if kind == "float" else x
+
+    assert "2.0 * x" in chosen.source("numpy", "float64[3]", "float")
+
+
+# -- lists -----------------------------------------------------------------------------------------
+
+
+def test_a_list_used_as_an_array_is_a_structure_of_scalars() -> None:
+    loss = ug.function(lambda beta, X: ug.sum(X @ beta))
+    wanted = r"a list of 3 numbers \(a structure of 3 scalars\) is not an array; make one with"
+    with pytest.raises(DTypeError, match=wanted):
+        loss([0.0, 0.0, 0.0], np.ones((2, 3)))
+    with pytest.raises(DTypeError, match=r"a tuple of 1 number \(a structure of 1 scalar\)"):
+        ug.sin((1.0,))  # type: ignore[arg-type]
+    with pytest.raises(DTypeError, match="a list is not an array; make one with ug.asarray"):
+        ug.sin([np.ones(2)])  # type: ignore[arg-type]
+
+
+def test_what_the_message_on_lists_proposes_works() -> None:
+    total = ug.function(lambda beta, X: ug.sum(X @ ug.stack(beta)))
+    assert total([1.0, 2.0], np.ones((1, 2))) == 3.0
+    product = ug.function(lambda beta, X: ug.sum(X @ beta))
+    assert product(ug.asarray([1.0, 2.0]), np.ones((1, 2))) == 3.0
+
+
+# -- creation --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda x: ug.linspace(0, x, 3), r"linspace: stop is a Python number, .* start \+ \(stop"),
+        (lambda x: ug.linspace(x, 1, 3), r"linspace: start is .*\* ug.linspace\(0, 1, 3\)"),
+        (lambda x: np.linspace(0, x, 3), r"write start \+ \(stop - start\) \* ug.linspace"),
+        (lambda x: ug.arange(x), r"arange: stop is .* write start \+ step \* ug.arange\(n\)"),
+        (lambda x: ug.arange(0, 1, x), "arange: step is a Python number, got a traced value"),
+        (lambda x: ug.full((2,), x), r"full: fill_value .* write ug.broadcast_to\(value, shape\)"),
+        (lambda x: ug.full_like(np.ones(2), x), "full_like: fill_value .* ug.broadcast_to"),
+    ],
+)
+def test_creation_from_a_traced_value_says_what_to_write(
+    make: Callable[[Any], Any], wanted: str
+) -> None:
+    with pytest.raises(TracingError, match=wanted):
+        ug.function(make)(2.0)
+
+
+def test_what_the_messages_on_creation_propose_works() -> None:
+    spaced = ug.function(lambda x: 1 + (x - 1) * ug.linspace(0, 1, 3))
+    np.testing.assert_array_equal(spaced(3.0), [1.0, 2.0, 3.0])
+    filled = ug.function(lambda x: ug.broadcast_to(x, (2,)))
+    np.testing.assert_array_equal(filled(3.0), [3.0, 3.0])
+
+
+def test_a_message_on_creation_lists_no_operands() -> None:
+    with pytest.raises(DTypeError, match="zeros: unknown dtype 'flaot'") as caught:
+        ug.zeros(2, dtype="flaot")
+    assert "given" not in str(caught.value)
+
+
+# -- einsum ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes", "wanted"),
+    [
+        ("ij,jk->ik", [(5, 3), (5, 3)], "the label 'j' in 'ij,jk->ik' stands for sizes 3 and 5"),
+        ("ii->", [(2, 3)], "the label 'i' in 'ii->' stands for sizes 2 and 3"),
+        ("i,i,i->", [(2,), (2,), (3,)], "the label 'i' in 'i,i,i->' stands for sizes 2 and 3"),
+        ("...i,...i->...", [(2, 3), (4, 3)], "an axis of the ellipsis in"),
+        ("ijk->i", [(5, 3)], r"'ijk' in 'ijk->i' does not name the axes of (5, 3)"),
+    ],
+)
+@pytest.mark.parametrize("traced", [False, True])
+def test_einsum_names_the_label(
+    subscripts: str,
+    shapes: list[tuple[int, ...]],
+    wanted: str,
+    traced: bool,  # noqa: FBT001
+) -> None:
+    def product(*arrays: Any) -> Any:
+        return ug.einsum(subscripts, *arrays)
+
+    with pytest.raises(ShapeError, match=re.escape(f"einsum: {wanted}")):
+        (ug.function(product) if traced else product)(*map(np.ones, shapes))
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("power", "pow"),
+        ("concatenate", "concat"),
+        ("arcsin", "asin"),
+        ("arctan2", "atan2"),
+        ("arccosh", "acosh"),
+        ("array", "asarray"),
+        ("dot", "matmul"),
+        ("amax", "max"),
+        ("absolute", "abs"),
+        ("true_divide", "divide"),
+        ("transpose", "permute_dims"),
+        ("relu", "nn.relu"),
+        ("softmax", "nn.softmax"),
+        ("expit", "nn.sigmoid"),
+        ("erf", "special.erf"),
+        ("lgamma", "special.gammaln"),
+        ("cholesky", "linalg.cholesky"),
+        ("jit", "function"),
+    ],
+)
+def test_a_name_of_another_library_is_translated(name: str, ours: str) -> None:
+    with pytest.raises(AttributeError, match=rf"has no attribute '{name}'; use ug\.{ours}$"):
+        getattr(ug, name)
+    found: Any = ug
+    for part in ours.split("."):
+        found = getattr(found, part)
+    assert callable(found)
+
+
+def test_other_missing_names() -> None:
+    with pytest.raises(AttributeError, match=r"did you mean ug\.logsumexp\?"):
+        _ = ug.logsumexpp
+    with pytest.raises(AttributeError, match="no attribute 'zzz'$"):
+        _ = ug.zzz
+    assert not hasattr(ug, "power")
+    assert not hasattr(ug, "__wrapped__")
+    assert getattr(ug, "power", None) is None
+
+
+def test_the_names_that_are_there_stay() -> None:
+    everything: dict[str, Any] = {}
+    exec("from unigrad import *", everything)  # noqa: S102  (the statement is what is tested)
+    assert set(ug.__all__) <= set(everything)
+    assert pickle.loads(pickle.dumps(ug.float32)) is ug.float32
+    assert importlib.import_module("unigrad.testing").__name__ == "unigrad.testing"
+
+
+# -- arguments -------------------------------------------------------------------------------------
+
+
+def test_static_names_an_argument() -> None:
+    with pytest.raises(ArgumentError, match=r"static names 'm', which is no argument of power\(x,"):
+        ug.function(power, static="m")
+    with pytest.raises(ArgumentError, match=r"static names 'm'"):
+        ug.function(static=("y", "m"))(power)
+    assert ug.function(lambda **rest: 2 * rest["x"], static="m")(x=1.0, m="any") == 2.0
+
+
+@pytest.mark.parametrize("name", ["y", "shift"])
+def test_an_argument_left_at_its_default(name: str) -> None:
+    with pytest.raises(ArgumentError, match=rf"power: {name} was left at its default; pass it"):
+        ug.grad(power, argnames=name)(3.0)
+    ug.grad(power, argnames=name)(3.0, **{name: 1.0})
+
+
+# -- traced values ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: x if x > 0 and x < 1 else 0,
+        lambda x: x if not x > 0 else 0,
+        lambda x: x if 0 < x < 1 else 0,
+        lambda x: max(x, 0),
+    ],
+)
+def test_conditions_have_operators_of_their_own(use: Callable[[Any], Any]) -> None:
+    with pytest.raises(TracingError, match=r"`not` of conditions write &, \| and ~ .*ug.maximum"):
+        ug.function(use)(2.0)
+
+
+def test_a_traced_value_is_not_formatted_or_rounded_by_python() -> None:
+    with pytest.raises(TracingError, match=r"cannot be formatted as '\.3f'"):
+        ug.function(lambda x: f"{x:.3f}")(2.0)
+    with pytest.raises(TracingError, match="use ug.round"):
+        ug.function(lambda x: round(x, 2))(2.0)
+    seen: list[str] = []
+    ug.function(lambda x: (seen.append(f"{x}"), 2 * x)[1])(2.0)
+    assert seen == ["<traced x: ~float64[]>"]
+
+
+# -- targets and the command line ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["jax", "tensorflow"])
+def test_a_backend_that_nobody_installed(name: str) -> None:
+    wanted = f"unknown backend '{name}'; no backend of that name is installed; those known here are"
+    with pytest.raises(TargetError, match=f"^{wanted} numpy"):
+        ug.function(energy).source(name, "float64[3]")
+
+
+def test_the_command_line_proposes_functions_only(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    path = tmp_path / "newcomer.py"
+    path.write_text("import numpy as np\nfrom math import sin\ndef loss(x):\n    return x * x\n")
+    for wrong in ("npp", "sine"):
+        result = CliRunner().invoke(app, ["show", f"{path}:{wrong}"])
+        assert result.exit_code == 2
+        assert "did you mean" not in result.output
+    result = CliRunner().invoke(app, ["show", f"{path}:los"])
+    assert "did you mean 'loss'" in result.output
