@@ -102,7 +102,7 @@ e, inf, nan, pi, newaxis = _math.e, _math.inf, _math.nan, _math.pi, None
 
 if not _typing.TYPE_CHECKING:  # a type checker knows all names; it must go on telling which fail
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> _typing.NoReturn:
         """Say what a name of another library is called here."""
         if name.startswith("_"):
             raise AttributeError(f"module 'unigrad' has no attribute {name!r}")

@@ -255,8 +255,7 @@ _Like = Annotated[
     list[str] | None,
     typer.Option(
         metavar="TYPE",
-        help="The type of an argument, float64\\[n, 3], or NAME=TYPE. Repeat the option for each"
-        " argument, in their order.",
+        help="float64\\[n, 3], or NAME=TYPE. Give one --like for each argument, in their order.",
     ),
 ]
 _Grad = Annotated[bool, typer.Option("--grad", help="Its gradient.")]
@@ -408,9 +407,10 @@ def _load(where: str) -> Any:
 def _functions(place: Any) -> list[str]:
     """The names in a module or class under which a function can be found: nothing it imports."""
     home = getattr(place, "__module__", getattr(place, "__name__", None))
+    members: dict[str, Any] = getattr(place, "__dict__", {})
     return [
         name
-        for name, value in vars(place).items()
+        for name, value in members.items()
         if not name.startswith("_")
         and (
             isinstance(value, (Function, unigrad.Definition, staticmethod))

@@ -52,6 +52,11 @@ def _by_known_integer(node: Node) -> bool:
     return _integral(node) and _is_number(divisor) and divisor.params[0].item() not in (0, -1)
 
 
+def _low_order(node: Node) -> bool:
+    """The polygamma functions whose derivative is ours."""
+    return node.params[0] < 4  # noqa: PLR2004
+
+
 def _root(node: Node) -> bool:
     return _is_number(node.operands[1]) and node.operands[1].params[0].item() == 0.5  # noqa: PLR2004
 
@@ -359,7 +364,7 @@ DIALECT = Dialect(
         p.digamma: _call("torch.digamma(x)", gradient=OURS),
         # The derivative is the next polygamma: somewhere the chain of rules must end.
         p.polygamma_of: (
-            _call("polygamma(n, x)", when=lambda node: node.params[0] < 4, gradient=OURS),  # noqa: PLR2004
+            _call("polygamma(n, x)", when=_low_order, gradient=OURS),
             _call("polygamma(n, x)"),
         ),
         p.xlogy: _call("torch.xlogy(x, y)", gradient=OURS),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
-    "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack", "from_numpy",
-    "is_native", "on_tape", "opaque", "place", "synchronise", "to_numpy", "type_of",
+    "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
+    "from_numpy", "is_native", "on_tape", "opaque", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
 ARRAY_TYPE: Final = torch.Tensor
@@ -109,8 +109,8 @@ def to_numpy(value: torch.Tensor) -> Any:
         return value.numpy(force=True)
     except NotImplementedError as error:
         raise TargetError(
-            f"a tensor on the device {value.device} has a shape and no data; pass tensors, not NumPy"
-            " arrays or numbers, to get tensors"
+            f"a tensor on the device {value.device} has a shape and no data; pass tensors, not"
+            " NumPy arrays or numbers, to get tensors"
         ) from error
 
 
@@ -212,7 +212,7 @@ def opaque(function: Any) -> None:
     """
     function._torchdynamo_disable = True  # noqa: SLF001
     function._torchdynamo_disable_msg = "unigrad compiles what it runs itself"  # noqa: SLF001
-    frames: Any = torch._C._dynamo.eval_frame  # noqa: SLF001
+    frames: Any = _open._C._dynamo.eval_frame  # noqa: SLF001
     if hasattr(frames, "_FrameExecStrategy"):  # PyTorch 2.6 does not skip whole frames
         skip = frames._FrameAction.SKIP  # noqa: SLF001
         strategy = frames._FrameExecStrategy(skip, skip)  # noqa: SLF001

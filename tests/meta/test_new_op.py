@@ -60,7 +60,8 @@ BACKEND = """
     rows = {{op: [one.row for one in templates] for op, templates in known.templates.items()}}
     DIALECT = Dialect(
         "grown_{name}", imports=known.imports, rows={{**rows, **ROWS["{name}"]}},
-        dtypes=known.dtypes, dtype_names=known.dtype_names, number=known.number, unsupported=known.unsupported,
+        dtypes=known.dtypes, dtype_names=known.dtype_names, number=known.number,
+        unsupported=known.unsupported,
         helpers="\\n\\n".join([*known.helpers.values(), HELPERS]), rule=known.rule,
         devices=known.devices,
     )

@@ -50,7 +50,7 @@ def test_a_mistyped_type_is_told_from_a_setting(text: str, meant: str) -> None:
 
 @pytest.mark.parametrize("text", ["float64[-1]", "float64[3.5]", "[3]", "nonsense[3]"])
 def test_a_type_that_cannot_be_guessed_is_still_no_setting(text: str) -> None:
-    with pytest.raises(DTypeError, match="is not a type|unknown dtype"):
+    with pytest.raises(DTypeError, match=r"is not a type|unknown dtype"):
         ug.function(energy).source("numpy", text)
 
 
@@ -81,7 +81,7 @@ def test_a_list_used_as_an_array_is_a_structure_of_scalars() -> None:
         loss([0.0, 0.0, 0.0], np.ones((2, 3)))
     with pytest.raises(DTypeError, match=r"a tuple of 1 number \(a structure of 1 scalar\)"):
         ug.sin((1.0,))  # type: ignore[arg-type]
-    with pytest.raises(DTypeError, match="a list is not an array; make one with ug.asarray"):
+    with pytest.raises(DTypeError, match=r"a list is not an array; make one with ug\.asarray"):
         ug.sin([np.ones(2)])  # type: ignore[arg-type]
 
 
@@ -101,7 +101,7 @@ def test_what_the_message_on_lists_proposes_works() -> None:
         (lambda x: ug.linspace(0, x, 3), r"linspace: stop is a Python number, .* start \+ \(stop"),
         (lambda x: ug.linspace(x, 1, 3), r"linspace: start is .*\* ug.linspace\(0, 1, 3\)"),
         (lambda x: np.linspace(0, x, 3), r"write start \+ \(stop - start\) \* ug.linspace"),
-        (lambda x: ug.arange(x), r"arange: stop is .* write start \+ step \* ug.arange\(n\)"),
+        (lambda x: ug.arange(0, x), r"arange: stop is .* write start \+ step \* ug.arange\(n\)"),
         (lambda x: ug.arange(0, 1, x), "arange: step is a Python number, got a traced value"),
         (lambda x: ug.full((2,), x), r"full: fill_value .* write ug.broadcast_to\(value, shape\)"),
         (lambda x: ug.full_like(np.ones(2), x), "full_like: fill_value .* ug.broadcast_to"),
@@ -145,7 +145,7 @@ def test_einsum_names_the_label(
     subscripts: str,
     shapes: list[tuple[int, ...]],
     wanted: str,
-    traced: bool,  # noqa: FBT001
+    traced: bool,
 ) -> None:
     def product(*arrays: Any) -> Any:
         return ug.einsum(subscripts, *arrays)
@@ -192,7 +192,7 @@ def test_a_name_of_another_library_is_translated(name: str, ours: str) -> None:
 def test_other_missing_names() -> None:
     with pytest.raises(AttributeError, match=r"did you mean ug\.logsumexp\?"):
         _ = ug.logsumexpp
-    with pytest.raises(AttributeError, match="no attribute 'zzz'$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'zzz'$"):
         _ = ug.zzz
     assert not hasattr(ug, "power")
     assert not hasattr(ug, "__wrapped__")
@@ -211,7 +211,7 @@ def test_the_names_that_are_there_stay() -> None:
 
 
 def test_static_names_an_argument() -> None:
-    with pytest.raises(ArgumentError, match=r"static names 'm', which is no argument of power\(x,"):
+    with pytest.raises(ArgumentError, match=r"static names 'm', which is no argument of power\(x"):
         ug.function(power, static="m")
     with pytest.raises(ArgumentError, match=r"static names 'm'"):
         ug.function(static=("y", "m"))(power)
@@ -245,7 +245,7 @@ def test_conditions_have_operators_of_their_own(use: Callable[[Any], Any]) -> No
 def test_a_traced_value_is_not_formatted_or_rounded_by_python() -> None:
     with pytest.raises(TracingError, match=r"cannot be formatted as '\.3f'"):
         ug.function(lambda x: f"{x:.3f}")(2.0)
-    with pytest.raises(TracingError, match="use ug.round"):
+    with pytest.raises(TracingError, match=r"use ug\.round"):
         ug.function(lambda x: round(x, 2))(2.0)
     seen: list[str] = []
     ug.function(lambda x: (seen.append(f"{x}"), 2 * x)[1])(2.0)

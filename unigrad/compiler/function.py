@@ -227,6 +227,10 @@ class Function:
     def source(self, target: Any = None, /, *like: Any, **keywords: Any) -> str:
         """The native source for a target; it needs no unigrad, and to be shown, no framework.
 
+        Every argument of the function in it is a native array, and a number is one without axes:
+        ``np.float64(3.0)``, ``torch.tensor(3.0)``. Dicts, lists and tuples of arrays go in and come
+        out as they are. A dataclass goes in as it is and comes out flat, as a tuple of its arrays.
+
         Args:
             target: such as ``"torch"``; the current one if ``None``.
             *like: arrays, numbers, or types in text such as ``"float64[n, 3]"``.

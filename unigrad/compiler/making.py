@@ -120,7 +120,7 @@ def make(
     owners = {leaf.owner for leaf in arguments.leaves} - {"python", "numpy"}
     if owners and backend.name not in owners:
         # Guests: tensors of another framework than the target's go there and come back.
-        home = registry.runtime(registry.found(sorted(owners)[0]))
+        home = registry.runtime(registry.found(min(owners)))
         return Compiled(_round_trip(call, runtime, home), program, traced)
     return Compiled(call, program, traced)
 

@@ -321,7 +321,8 @@ def name_after(node: Node, served: Node, role: str) -> None:
 
 def caller_frame() -> FrameType | None:
     """The frame of the user's own code that is running: the first outside the library."""
-    frame = sys._getframe(1)  # noqa: SLF001  (the public ways cost ten times as much)
+    # The public ways to a frame cost ten times as much.
+    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         frame = frame.f_back
     return frame

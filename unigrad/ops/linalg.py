@@ -85,7 +85,9 @@ def _reference_cholesky(x: Any) -> Any:
 def cholesky(x: Array, /) -> Any:
     """Lower triangular ``L`` with ``L @ L.T = x``; only the lower triangle of ``x`` is read.
 
-    The gradient is symmetric. A matrix that is not positive definite gives NaN.
+    The gradient is symmetric: it is that of a symmetric ``x``, so build one. Of a matrix that is
+    filled in its lower triangle alone, each entry off the diagonal gets half of its derivative; the
+    other half is at the mirrored place. A matrix that is not positive definite gives NaN.
     """
     return _reference_cholesky(x)
 

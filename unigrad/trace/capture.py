@@ -99,9 +99,8 @@ def _not_one_array(kind: str, values: Sequence[Any]) -> DTypeError:
     advice = "make one with ug.asarray"
     if traced:
         advice += " before the call, or with ug.stack in the function"
-    return DTypeError(
-        f"a {kind} of {count} {numbers} (a structure of {count} {scalars}) is not an array; {advice}"
-    )
+    text = f"a {kind} of {count} {numbers} (a structure of {count} {scalars})"
+    return DTypeError(f"{text} is not an array; {advice}")
 
 
 _SETTINGS = (str, bytes, enum.Enum, DType, type, np.dtype)

@@ -169,7 +169,8 @@ def missing(namespace: Any, name: str) -> str:
             return f"{text}; use ug.{room}.{name}"
     import difflib  # only for a message
 
-    close = difflib.get_close_matches(name, namespace.__all__, n=1, cutoff=0.7)
+    known: list[str] = namespace.__all__
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     return f"{text}; did you mean ug.{close[0]}?" if close else text
 
 
