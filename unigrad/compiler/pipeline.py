@@ -22,6 +22,7 @@ from unigrad.ir.nodes import (
     scope,
     tensor,
 )
+from unigrad.ops.apply import jvp_of
 from unigrad.ops.spec import Op
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, optimise_bodies, run
 from unigrad.passes.rewrite import Report
@@ -219,17 +220,30 @@ def _write(
 
 
 def without_rules(graph: Graph, backend: Backend) -> Graph:
-    """The graph, with transforms expanded that hold an op whose rule a framework would ignore."""
+    """The graph, with those transforms expanded that this mode of a framework gets wrong.
+
+    They are those of a body with an op whose rule it would ignore, and forward over forward.
+    """
     dialect = backend.dialect
 
-    def is_ruled(body: Graph) -> bool:
-        legal = legalise(run(BEFORE_DIFFERENTIATION, body)[0], backend)
-        return any(dialect.is_ruled(node) for node in legal.nodes)
+    def is_wrong(op: Any, body: Graph) -> bool:
+        legal = legalise(body, backend)
+        if any(dialect.is_ruled(node) for node in legal.nodes):
+            return True
+        return op is jvp_of and _holds_forward(body)
 
     def prepare(body: Graph) -> Graph:
         return run(BEFORE_DIFFERENTIATION, body)[0]
 
-    return expand(graph, prepare, only=is_ruled)
+    return expand(graph, prepare, only=is_wrong)
+
+
+def _holds_forward(graph: Graph) -> bool:
+    """Whether a forward derivative is taken in the graph or in one that it holds."""
+    return any(
+        node.op is jvp_of or any(_holds_forward(body) for body in graph_parameters(node))
+        for node in graph.nodes
+    )
 
 
 def build(

@@ -23,14 +23,15 @@ def has_transforms(graph: Graph) -> bool:
 def expand(
     graph: Graph,
     prepare: Callable[[Graph], Graph] | None = None,
-    only: Callable[[Graph], bool] | None = None,
+    only: Callable[[Any, Graph], bool] | None = None,
 ) -> Graph:
     """The same function without transforms, innermost first.
 
     Args:
         graph: any closed graph.
         prepare: what is done with a body before it is differentiated (stabilising rewrites).
-        only: which bodies to differentiate, once what they hold is expanded; all by default.
+        only: which transforms of which bodies to expand, and with them all that these bodies hold;
+            every one by default.
 
     Returns:
         A graph with the same inputs and outputs in which no node holds a graph, but for those that
@@ -61,7 +62,9 @@ def expand(
             body, *rest = node.params
             body = expand(body, prepare, only)
             body = body if prepare is None else prepare(body)
-            if only is None or only(body):
+            if only is None or only(node.op, body):
+                if only is not None and prepare is not None:
+                    body = prepare(expand(body, prepare))  # and all that the body holds
                 several[node] = inline(_derivative(node.op, body, rest), operands, place)
             else:
                 env[node] = place.node(node.op, operands, (body, *rest))

@@ -1,0 +1,1 @@
+"""Backends, each by itself: its table of rows and its runtime."""
