@@ -56,7 +56,7 @@ def disagreements(got: Any, want: Any, tolerance: float) -> Any:
         return np.flatnonzero(got != want)
     got, want = got.astype(np.float64), want.astype(np.float64)
     with np.errstate(all="ignore"):
-        close = np.abs(got - want) <= tolerance * np.maximum(np.abs(want), 1e-3)
+        close = np.abs(got - want) <= tolerance * np.maximum(np.abs(want), 1e-2)
     return np.flatnonzero(~(close | (got == want) | (np.isnan(got) & np.isnan(want))))
 
 
