@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
@@ -17,6 +18,8 @@ from unigrad.ir.types import DTYPES
 from unigrad.ops.spec import OPS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from unigrad.ops.spec import Op
 
 torch = pytest.importorskip("torch")
@@ -60,7 +63,7 @@ def disagreements(got: Any, want: Any, tolerance: float) -> Any:
     return np.flatnonzero(~(close | (got == want) | (np.isnan(got) & np.isnan(want))))
 
 
-def check_value(op: Op[...], arrays: list[np.ndarray], dtype: str) -> None:
+def check_value(op: Callable[..., Any], name: str, arrays: list[np.ndarray], dtype: str) -> None:
     """Compare an op on PyTorch with NumPy; half precision with single precision, rounded."""
     with ug.use("numpy"):
         try:
@@ -74,15 +77,15 @@ def check_value(op: Op[...], arrays: list[np.ndarray], dtype: str) -> None:
             with np.errstate(over="ignore"):
                 want = np.asarray(wide).astype(want.dtype)
     with ug.use("torch:eager"):
-        if dtype == "uint64" and op.name in NOT_OF_UINT64:
-            with pytest.raises(UnsupportedError, match=f"no {op.name} of uint64"):
+        if dtype == "uint64" and name in NOT_OF_UINT64:
+            with pytest.raises(UnsupportedError, match=f"no {name} of uint64"):
                 op(*arrays)
             return
         got = np.asarray(op(*arrays))
-    assert (got.dtype, got.shape) == (want.dtype, want.shape), (op.name, dtype)
+    assert (got.dtype, got.shape) == (want.dtype, want.shape), (name, dtype)
     wrong = disagreements(got, want, TOLERANCES.get(str(got.dtype), 0.0))
     told = [(*(array[i] for array in arrays), "is", got[i], "not", want[i]) for i in wrong[:5]]
-    assert not told, f"{op.name} of {dtype}: {told}"
+    assert not told, f"{name} of {dtype}: {told}"
 
 
 @pytest.mark.parametrize("op", ELEMENTWISE, ids=lambda op: op.name)
@@ -93,7 +96,7 @@ def test_an_elementwise_op_has_the_values_of_numpy_in_every_dtype(op: Op[...]) -
         arrays = points(dtype, len(op.operands))
         if "shift" in op.name and dtype in (*SIGNED, *UNSIGNED):
             arrays[1] = np.minimum(arrays[1], np.array(5, dtype)) & np.array(7, dtype)
-        check_value(op, arrays, dtype)
+        check_value(op, op.name, arrays, dtype)
 
 
 @pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "mean"])
@@ -104,10 +107,7 @@ def test_a_reduction_has_the_values_of_numpy_in_every_dtype(name: str, dtype: st
     choices: list[Any] = [0, 2, None] if "arg" in name else [0, (0, 2), (), None]
     for axis in choices:
         for keepdims in (False, True):
-            check_value(
-                lambda x, axis=axis, keepdims=keepdims: op(x, axis=axis, keepdims=keepdims),  # type: ignore[arg-type]
-                [array], dtype,
-            )  # fmt: skip
+            check_value(partial(op, axis=axis, keepdims=keepdims), name, [array], dtype)
 
 
 def test_the_first_nan_is_the_extremum() -> None:
@@ -153,7 +153,8 @@ def test_unsigned_integers_are_moved_and_compared(dtype: str) -> None:
     x = np.array([0, 1, top, top - 1], dtype)
 
     def moved(x: Any) -> Any:
-        return x[::-1], ug.max(x), ug.argmin(x), ug.clip(x, 1, top - 1), ug.sum(x), ug.take(x, x[:2])
+        bounded = ug.clip(x, 1, np.array(top - 1, dtype))
+        return x[::-1], ug.max(x), ug.argmin(x), bounded, ug.sum(x), ug.take(x, x[:2])
 
     with ug.use("torch"):
         got = ug.function(moved)(x)
@@ -240,7 +241,7 @@ def test_the_gradient_of_a_network_reads_as_a_person_would_write_it() -> None:
 @pytest.mark.parametrize("autodiff", ["graph", "native"])
 def test_a_written_file_stands_alone(autodiff: Any) -> None:
     def model(x: Any) -> Any:
-        return ug.sum(ug.abs(x[::-1]) ** 1.5 * ug.logsumexp(x) + ug.sign(x) * ug.arange(3))
+        return ug.sum(ug.abs(x[::-1]) ** 1.5 * ug.logsumexp(x) + ug.sign(x) * ug.cbrt(x))
 
     x = np.array([0.5, -1.5, 2.0])
     gradient = ug.grad(model, autodiff=autodiff)
@@ -248,13 +249,13 @@ def test_a_written_file_stands_alone(autodiff: Any) -> None:
     assert "unigrad" not in source
     space: dict[str, Any] = {}
     exec(source, space)  # noqa: S102  (text that was written a line earlier)
-    alone = space["model_grad"](torch.from_numpy(x), torch.arange(3))
+    alone = space["model_grad"](torch.from_numpy(x))
     np.testing.assert_allclose(alone.numpy(), gradient(x), rtol=1e-12)
 
 
 def test_a_number_keeps_the_dtype_of_the_array_it_meets() -> None:
     def numbers(x: Any) -> Any:
-        return 3 / x, ug.where(x > 1, 1.0, 0.5), ug.maximum(0.5, x), ug.fmax(x, 2), x**-0.5, 2**x
+        return 3 / x, ug.where(x > 1, x, 0.5), ug.maximum(0.5, x), ug.fmax(x, 2), x**-0.5, 2**x
 
     for dtype in ("float32", "float64", "float16"):
         x = np.array([0.25, 1.0, 4.0], dtype)
