@@ -67,8 +67,8 @@ class Backend:
         install: the command that installs it.
         modes: the modes, default first; empty if there is one way only.
         native: whether the framework differentiates (``autodiff="native"``).
-        ruled: the modes in which its transforms obey our rule around a native op; in another mode,
-            transforms that hold such an op are expanded by our own rules.
+        ruled: the modes in which its transforms obey our rule around a native op and its forward
+            mode is right; in another one, transforms that need either are expanded by our rules.
         interface: the version of the backend interface that it is written for.
         legalise: further rewriting of a graph before it is written.
         decorators: lines above the function that is written for a graph.

@@ -222,28 +222,17 @@ def _write(
 def without_rules(graph: Graph, backend: Backend) -> Graph:
     """The graph, with those transforms expanded that this mode of a framework gets wrong.
 
-    They are those of a body with an op whose rule it would ignore, and forward over forward.
+    They are those of a body with an op whose rule it would ignore, and the forward ones.
     """
     dialect = backend.dialect
 
     def is_wrong(op: Any, body: Graph) -> bool:
-        legal = legalise(body, backend)
-        if any(dialect.is_ruled(node) for node in legal.nodes):
-            return True
-        return op is jvp_of and _holds_forward(body)
+        return op is jvp_of or any(dialect.is_ruled(node) for node in legalise(body, backend).nodes)
 
     def prepare(body: Graph) -> Graph:
         return run(BEFORE_DIFFERENTIATION, body)[0]
 
     return expand(graph, prepare, only=is_wrong)
-
-
-def _holds_forward(graph: Graph) -> bool:
-    """Whether a forward derivative is taken in the graph or in one that it holds."""
-    return any(
-        node.op is jvp_of or any(_holds_forward(body) for body in graph_parameters(node))
-        for node in graph.nodes
-    )
 
 
 def build(

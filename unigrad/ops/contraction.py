@@ -10,6 +10,7 @@ from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import Node, tensor
 from unigrad.ir.types import TensorType, broadcast_shapes
+from unigrad.ops.cotangents import scale_to, unless_dead
 from unigrad.ops.elementwise import equal, logical_and, where
 from unigrad.ops.families import as_tuple, is_int, normalise_axis, operation
 from unigrad.ops.shape import (
@@ -56,22 +57,25 @@ def matmul(x: Array, y: Array, /) -> Any:
 def _(g: Node, out: Node, x: Node, y: Node) -> tuple[Any, ...]:
     del out
     if x.ndim == 1 and y.ndim == 1:
-        return g * y, g * x
+        return scale_to(g, y, y.shape), scale_to(g, x, x.shape)
     if y.ndim == 1:
-        return expand_dims(g, axis=-1) * y, _from_vector(matrix_transpose(x), g, y)
+        x_ct = scale_to(expand_dims(g, axis=-1), y, x.shape)
+        return x_ct, _from_vector(matrix_transpose(x), g, y)
     if x.ndim == 1:
-        return _from_vector(y, g, x), expand_dims(x, axis=-1) * expand_dims(g, axis=-2)
+        y_ct = scale_to(expand_dims(g, axis=-2), expand_dims(x, axis=-1), y.shape)
+        return _from_vector(y, g, x), y_ct
     return (
-        unbroadcast(matmul(g, matrix_transpose(y)), x.shape),
-        unbroadcast(matmul(matrix_transpose(x), g), y.shape),
+        unbroadcast(unless_dead(g, matmul(g, matrix_transpose(y)), (-1,)), x.shape),
+        unbroadcast(unless_dead(g, matmul(matrix_transpose(x), g), (-2,)), y.shape),
     )
 
 
 def _from_vector(matrix: Any, g: Node, vector: Node) -> Any:
     """``matrix @ g``, summed over a batch along which ``vector`` was repeated."""
     if g.ndim == 1:
-        return matmul(matrix, g)
-    product_ = matmul(matrix, expand_dims(g, axis=-1))
+        return unless_dead(g, matmul(matrix, g), (-1,))
+    column = expand_dims(g, axis=-1)
+    product_ = unless_dead(column, matmul(matrix, column), (-2,))
     return unbroadcast(squeeze(product_, axis=-1), vector.shape)
 
 
@@ -124,8 +128,9 @@ def _(g: Node, out: Node, x: Node, y: Node, *, axes: Any) -> tuple[Any, ...]:
     free_y = [axis for axis in range(y.ndim) if axis not in right]
     g_x, g_y = tuple(range(len(free_x))), tuple(range(len(free_x), g.ndim))
     # The remaining axes of the other operand come out in their own order: put each in its place.
-    x_ct = tensordot(g, y, axes=(g_y, tuple(free_y)))
-    y_ct = tensordot(x, g, axes=(tuple(free_x), g_x))
+    every = tuple(range(-g.ndim, 0))
+    x_ct = unless_dead(g, tensordot(g, y, axes=(g_y, tuple(free_y))), every)
+    y_ct = unless_dead(g, tensordot(x, g, axes=(tuple(free_x), g_x)), every)
     order_x = [*free_x, *(left[right.index(axis)] for axis in sorted(right))]
     order_y = [*(right[left.index(axis)] for axis in sorted(left)), *free_y]
     return _in_order(x_ct, order_x), _in_order(y_ct, order_y)
@@ -222,6 +227,8 @@ def _einsum_cotangent(
     present = "".join(label for label in unique if label in known)
     terms = [output, *(other for other, _ in others)]
     result = contracted([g, *(node for _, node in others)], terms, present)
+    if others:
+        result = unless_dead(g, result, tuple(range(-g.ndim, 0)))
     sizes = dict(zip(labels, array.shape, strict=True))
     if present != unique:
         missing = tuple(i for i, label in enumerate(unique) if label not in known)

@@ -18,9 +18,10 @@ from unigrad.ops.elementwise import logical_and, logical_not, logical_or, where
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from unigrad.ir.types import Shape
     from unigrad.ops.spec import Op
 
-__all__ = ["accumulate", "scale", "select", "support"]
+__all__ = ["accumulate", "scale", "scale_to", "select", "support", "unless_dead"]
 
 
 def constant_number(node: Any) -> float | None:
@@ -64,6 +65,17 @@ def scale(cotangent: Any, factor: Any) -> Any:
     return product if mask is None else where(mask, product, 0)
 
 
+def scale_to(cotangent: Any, factor: Any, shape_: Shape) -> Any:
+    """``cotangent * factor`` in a shape that one of the two has, also where the factor is a number.
+
+    For the rules of ops: what an elementwise op multiplies by is brought into shape by the driver.
+    """
+    scaled = scale(cotangent, factor)
+    if scaled is None or scaled.shape == shape_:
+        return scaled
+    return shape.broadcast_to(scaled, shape_)
+
+
 def select(condition: Any, value: Any) -> Any:
     """``value`` where ``condition`` holds, else 0.
 
@@ -76,6 +88,30 @@ def select(condition: Any, value: Any) -> Any:
     if condition.op is logical_not:
         return where(condition.operands[0], 0, inner)
     return where(condition, inner, 0)
+
+
+def unless_dead(cotangent: Any, result: Any, contracted: tuple[int, ...]) -> Any:
+    """What a product made of a cotangent, 0 where all that went into it was not selected.
+
+    That can be said where the mask is constant along the axes of the cotangent that the product
+    summed over; elsewhere a dense product really touches every element.
+
+    Args:
+        cotangent: what the product was taken of.
+        result: the product; its other axes are those of the cotangent.
+        contracted: the axes of the cotangent, counted from its end, that were summed over.
+    """
+    mask = support(cotangent) if cotangent.scope.masking else None
+    waiting = [] if mask is None else [mask]
+    while waiting:
+        mask = waiting.pop()
+        sizes = tensor(mask).shape
+        if all(-axis > len(sizes) or sizes[axis] == 1 for axis in contracted):
+            one = all(size == 1 for size in sizes)
+            result = select(shape.reshape(mask, ()) if one else mask, result)
+        elif mask.op is logical_and:  # each of the two says where it is dead
+            waiting.extend(mask.operands)
+    return result
 
 
 def _taken_apart(node: Any) -> tuple[Any, Any]:
@@ -137,8 +173,20 @@ def _stay(node: Node, mask: Node) -> Node:
     return mask
 
 
+def _along(op: Op[...]) -> Callable[[Node, Node], Node]:
+    """The mask of an array whose axes are moved: they move, and may stay axes of size 1."""
+
+    def move(node: Node, mask: Node) -> Node:
+        missing = node.operands[0].ndim - mask.ndim
+        if missing:
+            mask = shape.reshape(mask, (*(1,) * missing, *mask.shape))
+        return op(mask, **op.keywords(node.params))
+
+    return move
+
+
 def _move(op: Op[...]) -> Callable[[Node, Node], Node]:
-    """The mask of a moved array is the moved mask."""
+    """The mask of an array whose elements are moved: it is made whole, and moves as they do."""
 
     def move(node: Node, mask: Node) -> Node:
         whole = shape.broadcast_to(mask, node.operands[0].shape)
@@ -147,10 +195,12 @@ def _move(op: Op[...]) -> Callable[[Node, Node], Node]:
     return move
 
 
-def _through_sum(node: Node, mask: Node) -> Node:
-    axis, keepdims = node.params
-    whole = shape.broadcast_to(mask, node.operands[0].shape)
-    return reduction.any_(whole, axis=axis, keepdims=keepdims)
+def _along_sum(node: Node, mask: Node) -> Node:
+    """A sum can differ from 0 where any of what is added up can."""
+    missing = node.operands[0].ndim - mask.ndim
+    if missing:
+        mask = shape.reshape(mask, (*(1,) * missing, *mask.shape))
+    return reduction.any_(mask, **reduction.sum_.keywords(node.params))
 
 
 def _through_take(node: Node, mask: Node) -> Node:
@@ -175,16 +225,19 @@ _MOVES: dict[Any, Callable[[Node, Node], Node]] = {
     elementwise.divide: _stay,
     shape.broadcast_to: _stay,
     shape.reshape: _move(shape.reshape),
-    shape.permute_dims: _move(shape.permute_dims),
-    shape.expand_dims: _move(shape.expand_dims),
-    shape.squeeze: _move(shape.squeeze),
-    shape.flip: _move(shape.flip),
+    shape.permute_dims: _along(shape.permute_dims),
+    shape.expand_dims: _along(shape.expand_dims),
+    shape.squeeze: _along(shape.squeeze),
+    shape.flip: _along(shape.flip),
     shape.getitem: _move(shape.getitem),
     shape.place_at: _move(shape.place_at),
     shape.take_within: _through_take,
     shape.add_at: _through_add,
-    reduction.sum_: _through_sum,
+    reduction.sum_: _along_sum,
 }
+
+
+_SUMS = (elementwise.add, elementwise.subtract)
 
 
 def support(cotangent: Node) -> Node | None:
@@ -214,9 +267,11 @@ def support(cotangent: Node) -> Node | None:
             known[node] = _selected(node, dict(zip(needed, masks, strict=True)))
         elif any(mask is None for mask in masks):
             known[node] = None
-        elif node.op is elementwise.add:
+        elif node.op in _SUMS:
             first, second = masks
             known[node] = first if first is second else logical_or(first, second)
+        elif masks[0].ndim == 0:  # all or nothing, wherever it moves
+            known[node] = masks[0]
         else:
             known[node] = _MOVES[node.op](node, masks[0])  # pyright: ignore[reportArgumentType]
     return known[cotangent]
@@ -225,7 +280,7 @@ def support(cotangent: Node) -> Node | None:
 def _carriers(node: Node) -> tuple[Node, ...]:
     """The operands whose supports say what the support of ``node`` is."""
     op = node.op
-    if op is elementwise.add:
+    if op in _SUMS:
         return node.operands
     if op is where:
         return tuple(operand for operand in node.operands[1:] if not _is_zero(operand))

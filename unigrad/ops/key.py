@@ -87,7 +87,8 @@ def _static_slice(entry: Any, size: Size, axis: int) -> tuple[Any, Any, int]:
     if isinstance(size, int) and not isinstance(start, Dim) and not isinstance(stop, Dim):
         start, stop, step = slice(start, stop, step).indices(size)
         if step < 0:
-            return (start, None if stop < 0 else stop, step)
+            # A start of -1, before everything, would be read as the last element.
+            return (0, 0, 1) if start <= stop else (start, None if stop < 0 else stop, step)
         return (start, max(stop, start), step)
     if step != 1:
         raise ShapeError(f"a slice with a step needs a known size; axis {axis} has size {size}")

@@ -17,6 +17,7 @@ from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.nodes import Node, tensor
 from unigrad.ir.types import Shape, TensorType, broadcast_shapes
 from unigrad.ops.contraction import matmul, matrix_transpose
+from unigrad.ops.cotangents import unless_dead
 from unigrad.ops.elementwise import greater_equal, where
 from unigrad.ops.families import normalise_axis, operation
 from unigrad.ops.reduction import sum_
@@ -100,9 +101,8 @@ def _(g: Node, out: Node, x: Node) -> Any:
     symmetric = 0.5 * where(_inside(inner, lower=True), inner, matrix_transpose(inner))
     # L^-T symmetric L^-1, as two triangular solves.
     left = solve_triangular(out, symmetric, lower=True, transpose=True)
-    return matrix_transpose(
-        solve_triangular(out, matrix_transpose(left), lower=True, transpose=True)
-    )
+    right = solve_triangular(out, matrix_transpose(left), lower=True, transpose=True)
+    return unless_dead(g, matrix_transpose(right), (-2, -1))
 
 
 def _prepare_solve(op: Op[...], place: Scope, operands: Sequence[Any]) -> list[Node]:
@@ -146,8 +146,8 @@ def _solve_each(a: Any, b: Any) -> Any:
 
 @solve_matrix.vjp
 def _(g: Node, out: Node, a: Node, b: Node) -> tuple[Any, ...]:
-    b_ct = solve_matrix(matrix_transpose(a), g)
-    a_ct = -matmul(b_ct, matrix_transpose(out))
+    b_ct = unless_dead(g, solve_matrix(matrix_transpose(a), g), (-2, -1))
+    a_ct = unless_dead(g, -matmul(b_ct, matrix_transpose(out)), (-2, -1))
     return unbroadcast(a_ct, a.shape), unbroadcast(b_ct, b.shape)
 
 
@@ -210,7 +210,8 @@ def _(
     else:
         a_ct = -matmul(b_ct, matrix_transpose(out))
     offset = (-1 if lower else 1) if unit_diagonal else 0
-    a_ct = triangle(a_ct, lower=lower, offset=offset)
+    a_ct = unless_dead(g, triangle(a_ct, lower=lower, offset=offset), (-2, -1))
+    b_ct = unless_dead(g, b_ct, (-2, -1))
     return unbroadcast(a_ct, a.shape), unbroadcast(b_ct, b.shape)
 
 

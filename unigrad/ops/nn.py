@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unigrad.ops.cotangents import scale_to
 from unigrad.ops.elementwise import exp, log, log_sigmoid, relu, sigmoid, softplus
 from unigrad.ops.families import like_first, on_axes, operation, scipy_special
 from unigrad.ops.reduction import max_, sum_
@@ -27,9 +28,8 @@ def softmax(x: Array, /, *, axis: Any = -1) -> Any:
 
 @softmax.vjp
 def _(g: Node, out: Node, x: Node, *, axis: Any) -> Any:
-    del x
-    weighted = g * out
-    return weighted - out * sum_(weighted, axis=axis, keepdims=True)
+    weighted = scale_to(g, out, x.shape)
+    return weighted - scale_to(sum_(weighted, axis=axis, keepdims=True), out, x.shape)
 
 
 @softmax.lower
@@ -53,8 +53,7 @@ def log_softmax(x: Array, /, *, axis: Any = -1) -> Any:
 
 @log_softmax.vjp
 def _(g: Node, out: Node, x: Node, *, axis: Any) -> Any:
-    del x
-    return g - exp(out) * sum_(g, axis=axis, keepdims=True)
+    return g - scale_to(sum_(g, axis=axis, keepdims=True), exp(out), x.shape)
 
 
 @log_softmax.lower

@@ -42,6 +42,13 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _scaled(cotangent: Any, factor: Any, x: Node) -> Any:
+    """A cotangent times a factor in the shape of ``x``; what is selected stays a selection."""
+    from unigrad.ops.cotangents import scale_to  # made of reductions
+
+    return scale_to(cotangent, factor, x.shape)
+
+
 def count(x: Node, axis: tuple[int, ...]) -> Any:
     """How many elements each result was made from: a number, or a node for named dimensions."""
     size = product(x.shape[one] for one in axis)
@@ -74,7 +81,7 @@ def prod(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
 @prod.vjp
 def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
     del out
-    return spread(g, x, axis, keepdims) * _product_of_others(x, axis)
+    return _scaled(spread(g, x, axis, keepdims), _product_of_others(x, axis), x)
 
 
 def _product_of_others(x: Node, axes: tuple[int, ...]) -> Any:
@@ -130,7 +137,7 @@ def _halves(x: Any, axis: int, size: int) -> tuple[Any, Any, Any]:
 def _extremum_vjp(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
     """Ties share equally; where the result is NaN nothing equals it, and 0/0 is NaN everywhere."""
     hits = astype(equal(x, restore(out, x, axis, keepdims)), x.dtype)
-    return restore(g, x, axis, keepdims) * (hits / sum_(hits, axis=axis, keepdims=True))
+    return _scaled(restore(g, x, axis, keepdims), hits / sum_(hits, axis=axis, keepdims=True), x)
 
 
 @reduction(kinds="real", empty=False)
@@ -167,7 +174,7 @@ def var(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: f
 def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
     del out
     scaled = 2.0 * restore(g, x, axis, keepdims) / _freedom(x, axis, correction)
-    return scaled * _centred(x, axis)
+    return _scaled(scaled, _centred(x, axis), x)
 
 
 @var.lower
@@ -187,7 +194,7 @@ def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool, correction: flo
     deviation = restore(out, x, axis, keepdims)
     centred = _centred(x, axis)
     unit = where(equal(deviation, 0), 0, centred / (deviation * _freedom(x, axis, correction)))
-    return restore(g, x, axis, keepdims) * unit
+    return _scaled(restore(g, x, axis, keepdims), unit, x)
 
 
 @std.lower
@@ -211,7 +218,8 @@ def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
     total = restore(out, x, axis, keepdims)
     # The total of the shares is 1 but where infinities share; there it counts them.
     shares = exp(where(equal(x, total), 0, x - total))
-    return restore(g, x, axis, keepdims) * (shares / sum_(shares, axis=axis, keepdims=True))
+    shares = shares / sum_(shares, axis=axis, keepdims=True)
+    return _scaled(restore(g, x, axis, keepdims), shares, x)
 
 
 @logsumexp.lower

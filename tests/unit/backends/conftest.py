@@ -18,7 +18,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """PyTorch's own forward mode and compiler still import what PyTorch has deprecated."""
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"))
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+            )
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -99,7 +99,9 @@ def test_an_elementwise_op_has_the_values_of_numpy_in_every_dtype(op: Op[...]) -
         check_value(op, op.name, arrays, dtype)
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "mean"])
+@pytest.mark.parametrize(
+    "name", ["sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "mean"]
+)
 @pytest.mark.parametrize("dtype", [*FLOATS, *SIGNED, *UNSIGNED, "bool"])
 def test_a_reduction_has_the_values_of_numpy_in_every_dtype(name: str, dtype: str) -> None:
     op = OPS[name]
@@ -126,7 +128,9 @@ def test_variance_without_freedom_is_nan_and_no_warning() -> None:
 
 entries = st.one_of(
     st.integers(-4, 3),
-    st.builds(slice, *[st.none() | st.integers(-5, 5)] * 2, st.sampled_from([None, 1, 2, -1, -2, -3])),
+    st.builds(
+        slice, *[st.none() | st.integers(-5, 5)] * 2, st.sampled_from([None, 1, 2, -1, -2, -3])
+    ),
     st.none(),
     st.just(Ellipsis),
 )
@@ -195,7 +199,9 @@ def test_half_precision_matrices_are_computed_in_single_precision(dtype: str) ->
     a, b = np.array([[4.0, 1.0], [1.0, 3.0]]).astype(half), np.ones((2, 1)).astype(half)
     with ug.use("torch"):
         results = (
-            ug.linalg.cholesky(a), ug.linalg.solve(a, b), ug.linalg.solve_triangular(a, b, lower=True)
+            ug.linalg.cholesky(a),
+            ug.linalg.solve(a, b),
+            ug.linalg.solve_triangular(a, b, lower=True),
         )  # fmt: skip
     wide = a.astype(float)
     wanted = (np.linalg.cholesky(wide), np.linalg.solve(wide, np.ones((2, 1))), [[0.25], [0.25]])
@@ -335,7 +341,10 @@ def test_the_meta_device_has_no_data_to_give_back() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_here_is_told_with_those_that_are() -> None:
-    with ug.use("torch@gpu:1"), pytest.raises(TargetError, match=r"no device 'gpu:1'.* cpu and meta"):
+    with (
+        ug.use("torch@gpu:1"),
+        pytest.raises(TargetError, match=r"no device 'gpu:1'.* cpu and meta"),
+    ):
         ug.sin(np.ones(3))
 
 

@@ -194,6 +194,74 @@ def test_the_selection_goes_through_what_moves_and_adds(function: Any, s: float)
     assert ug.jvp(slope, (s, DEAD), (1.0, DEAD))[1] == 0
 
 
+def singular(s: Any) -> Any:
+    """A matrix, of NaN for negative ``s``."""
+    return ug.log(s) * np.array([[2.0, 0.3], [0.1, 1.5]]) + ug.sqrt(s)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(lambda s: ug.max(singular(s)), id="max"),
+        pytest.param(lambda s: ug.sum(ug.min(singular(s), axis=0)), id="min"),
+        pytest.param(lambda s: ug.prod(singular(s)), id="prod"),
+        pytest.param(lambda s: ug.var(singular(s)), id="var"),
+        pytest.param(lambda s: ug.sum(ug.std(singular(s), axis=1)), id="std"),
+        pytest.param(lambda s: ug.logsumexp(singular(s)), id="logsumexp"),
+        pytest.param(lambda s: ug.nn.softmax(singular(s))[0, 1], id="softmax"),
+        pytest.param(lambda s: ug.nn.log_softmax(singular(s))[0, 1], id="log_softmax"),
+        pytest.param(lambda s: ug.sum(singular(s) @ singular(s)), id="matmul"),
+        pytest.param(lambda s: ug.sum(singular(s) @ ug.ones(2) * 2), id="matrix @ vector"),
+        pytest.param(lambda s: singular(s)[0] @ singular(s)[1], id="vector @ vector"),
+        pytest.param(lambda s: ug.sum(singular(s)[0] @ singular(s)), id="vector @ matrix"),
+        pytest.param(lambda s: ug.tensordot(singular(s), singular(s)), id="tensordot"),
+        pytest.param(lambda s: ug.einsum("ij,jk,ii->", *[singular(s)] * 3), id="einsum"),
+        pytest.param(lambda s: ug.sum(ug.linalg.solve(singular(s), singular(s))), id="solve"),
+        pytest.param(
+            lambda s: ug.sum(ug.linalg.solve_triangular(singular(s), ug.ones(2), lower=True)),
+            id="solve_triangular",
+        ),
+        pytest.param(lambda s: ug.sum(ug.linalg.cholesky(singular(s))), id="cholesky"),
+    ],
+)
+def test_a_dead_branch_may_hold_reductions_and_products(function: Any) -> None:
+    def guarded(s: Any) -> Any:
+        return ug.where(s > 0, function(s), 3 * s)
+
+    first = ug.grad(guarded)
+    assert (first(-1.0), ug.grad(first)(-1.0)) == (3, 0)
+    assert ug.jvp(guarded, (-1.0,), (1.0,))[1] == 3
+    assert ug.jvp(first, (-1.0,), (1.0,))[1] == 0
+    assert first(4.0) == pytest.approx(ug.grad(function)(4.0), rel=1e-12)
+    assert ug.grad(first)(4.0) == pytest.approx(ug.grad(ug.grad(function))(4.0), rel=1e-12)
+
+
+def test_dead_rows_of_a_batch_stay_dead_where_they_are_multiplied_as_rows() -> None:
+    x = np.array([[1.0, 2.0], [-1.0, -3.0], [0.5, 4.0]])
+    weights = np.array([[1.0, -1.0, 0.5], [0.3, 0.7, 2.0]])
+    alive = np.array([True, False, True])
+
+    def loss(x: Any, alive: Any) -> Any:
+        scores = ug.log(x) @ weights
+        return ug.sum(ug.where(alive, ug.logsumexp(scores, axis=1), 0.0))
+
+    gradient = ug.grad(loss)
+    np.testing.assert_array_equal(gradient(x, alive)[1], [0, 0])
+    np.testing.assert_allclose(gradient(x, alive)[[0, 2]], gradient(x[[0, 2]], alive[[0, 2]]))
+    second = ug.grad(lambda x, alive: ug.sum(gradient(x, alive) * weights[:, :2][0]))(x, alive)
+    np.testing.assert_array_equal(second[1], [0, 0])
+    assert np.isfinite(second).all()
+
+
+def test_a_dense_product_over_dead_and_live_rows_touches_them_all() -> None:
+    def loss(w: Any, x: Any) -> Any:
+        rows = ug.log(x) @ w
+        return ug.sum(ug.where(x[:, 0] > 0, rows, 0.0))
+
+    gradient = ug.grad(loss)(np.ones(2), np.array([[1.0, 2.0], [-1.0, -3.0]]))
+    assert np.isnan(gradient).all()
+
+
 def test_a_scalar_shared_by_live_and_dead_elements() -> None:
     # x decides which elements are alive; s / x is singular at the dead one.
     def function(s: Any, x: Any) -> Any:
