@@ -255,6 +255,9 @@ def push_forward(function, wrt, *operands):
     """
     count = len(operands) - len(wrt)
     inputs, tangents = operands[:count], operands[count:]
+    if not wrt:
+        outputs = function(*inputs)
+        return (*outputs, *[torch.zeros_like(y) for y in outputs])
 
     def of_chosen(*chosen):
         values = list(inputs)

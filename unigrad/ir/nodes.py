@@ -191,7 +191,7 @@ class Scope:
         self.graphs: dict[Any, Graph] = {}
         self.hidden: list[tuple[Node, Any]] = []
         self.masking = True
-        self.supports: dict[Node, Node | None] = {}
+        self.supports: dict[Node, Any] = {}
 
     def node(self, op: Primitive, operands: tuple[Node, ...], params: tuple[Any, ...]) -> Node:
         """The node that applies ``op``; the one that stands already if there is one."""
