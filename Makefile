@@ -43,7 +43,6 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[examples]"
 	@touch $@
 
-# TensorFlow and JAX join the extras here together with their backends.
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,dev]" --editable tests/thirdparty
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,jax,dev]" tensorflow-cpu --editable tests/thirdparty
 	@touch $@

@@ -17,10 +17,11 @@ from unigrad_torch.tape import attach
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from unigrad.backend import Compilation
     from unigrad.ir.types import DType
 
 __all__ = [
-    "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
+    "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
     "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
     "from_numpy", "is_native", "on_tape", "opaque", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
@@ -50,6 +51,9 @@ GUARD_TESTS: Final = (
     "not ({x}.requires_grad and is_grad_enabled())",
 )
 """What a tensor must be to take the fast way; a parameter or a subclass goes the general way."""
+
+GUARD_FACTS: Final = ("dtype", "device")
+"""What the tests compare with the tensor that the guard was made for, as ``{x}_dtype``."""
 
 GUARD_NAMES: Final[dict[str, Any]] = {
     "Tensor": torch.Tensor, "stack": _stack, "forward_ad": forward_ad,
@@ -183,9 +187,12 @@ def synchronise() -> None:
 # -- running ---------------------------------------------------------------------------------------
 
 
-def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
-    """``function`` for a mode; ``"compile"`` goes through ``torch.compile``, at the first call."""
-    if mode != "compile":
+def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
+    """``function`` for a mode; ``"compile"`` goes through ``torch.compile``, at the first call.
+
+    Inside a node of the caller's tape it runs as it is: Dynamo does not look into such a node.
+    """
+    if wanted.mode != "compile" or wanted.tape == "node":
         return function
     compiled: Callable[..., Any] = _open.compile(function)
 

@@ -7,6 +7,6 @@ through the entry point group ``unigrad.backends``; the guide is ``docs/how-to/a
 from __future__ import annotations
 
 from unigrad.backend.dialect import OURS, Dialect, Fused, Row
-from unigrad.backend.registry import INTERFACE, Backend
+from unigrad.backend.registry import INTERFACE, Backend, Compilation
 
-__all__ = ["INTERFACE", "OURS", "Backend", "Dialect", "Fused", "Row"]
+__all__ = ["INTERFACE", "OURS", "Backend", "Compilation", "Dialect", "Fused", "Row"]

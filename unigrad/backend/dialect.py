@@ -123,7 +123,8 @@ class Dialect:
         helpers: the source of functions that rows call, written at the head of the files that do.
         rule: how a function with a derivative of its own is made of the functions ``{value}``,
             ``{pulls}`` and ``{pushes}``, for rows whose gradient is ``OURS``.
-        devices: how this framework spells a device.
+        devices: how this framework spells a device where arrays are made; ``None`` if the text does
+            not say where it runs.
 
     Raises:
         RuleError: if a row names an argument that its op does not have, or does not parse.
@@ -142,7 +143,7 @@ class Dialect:
         fused: Sequence[Fused] = (),
         helpers: str = "",
         rule: str = "",
-        devices: Callable[[str], str] = str,
+        devices: Callable[[str], str] | None = str,
     ) -> None:
         self.name = name
         self.imports = dict(imports)

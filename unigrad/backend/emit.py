@@ -157,7 +157,7 @@ def emit(
         UnsupportedError: if an op has no row.
     """
     reserved = {*dialect.imports, *dialect.helpers, *keyword.kwlist, *dir(builtins), "math"}
-    named = None if device is None else dialect.devices(device)
+    named = dialect.devices(device) if device is not None and dialect.devices is not None else None
     module = _Module(frozenset(reserved), named, rules)
     emitter = _Emitter(graph, dialect, name, release=release, module=module, ours=rules is not None)
     if rules is None and not any(True for node in graph.nodes for _ in graph_parameters(node)):

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from unigrad.ir.types import DType, TensorType
 
 __all__ = [
-    "INTERFACE", "Backend", "Runtime", "broken", "found", "get", "installed", "names", "runtime",
+    "INTERFACE", "Backend", "Compilation", "Runtime", "broken", "found", "get", "installed",
+    "names", "runtime",
 ]  # fmt: skip
 
-INTERFACE: Final = 1
+INTERFACE: Final = 2
 """The version of what a backend must provide."""
 
 GROUP: Final = "unigrad.backends"
@@ -56,6 +57,29 @@ class Runtime(Protocol):
 
 
 @dataclass(frozen=True)
+class Compilation:
+    """What a runtime's ``compile`` is told about the function that it is to compile.
+
+    Attributes:
+        mode: the mode of the target, ``""`` where the backend has one way only.
+        device: where it runs, as targets spell it; ``None``: the framework's default.
+        types: the types of the arrays in its arguments; a named dimension stands for any size.
+        constants: the captured arrays, native and in place: what its last parameters hold.
+        native_in: whether every argument will be a native array; if not, some may be NumPy arrays
+            or numbers.
+        tape: how it is run on the caller's tape: ``""`` off it, ``"node"`` as one node whose
+            derivative is ours, ``"ops"`` operation by operation.
+    """
+
+    mode: str = ""
+    device: str | None = None
+    types: tuple[TensorType, ...] = ()
+    constants: tuple[Any, ...] = ()
+    native_in: bool = True
+    tape: str = ""
+
+
+@dataclass(frozen=True)
 class Backend:
     """A framework as unigrad sees it.
 
@@ -66,6 +90,7 @@ class Backend:
         package: the framework's import name.
         install: the command that installs it.
         modes: the modes, default first; empty if there is one way only.
+        flat: the modes whose compiler takes functions of arrays alone and not of structures.
         native: whether the framework differentiates (``autodiff="native"``).
         ruled: the modes in which its transforms obey our rule around a native op and its forward
             mode is right; in another one, transforms that need either are expanded by our rules.
@@ -80,6 +105,7 @@ class Backend:
     package: str
     install: str
     modes: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
     native: bool = False
     ruled: tuple[str, ...] = ()
     interface: int = INTERFACE

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from unigrad import config
 from unigrad.backend import registry
@@ -44,6 +44,9 @@ class Function:
     Attributes:
         cache_info: counters of the cache.
     """
+
+    # So that TensorFlow's AutoGraph does not rewrite what a tf.function of the user's calls.
+    autograph_info__: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,
@@ -277,19 +280,18 @@ class Function:
         backend, mode = registry.get(settings.target)
         traced = self.trace(settings, arguments)
         program = build(
-            traced.graph, backend, mode, settings.target.device, name=self._name,
-            label=f"{settings.target} {self._name}", parameters=_parameters(arguments),
+            traced.graph, backend, registry.Compilation(mode, settings.target.device),
+            name=self._name, label=f"{settings.target} {self._name}", parameters=_parameters(arguments),
             render=lambda texts: literal(traced.structure, texts),
             native=settings.autodiff == "native" and backend.native,
             conventions=settings.conventions,
         )  # fmt: skip
         if traced.hidden:
-            return functools.partial(
-                program.call,
-                **dict(
-                    zip(traced.graph.input_names[-len(traced.hidden) :], traced.hidden, strict=True)
-                ),
-            )
+
+            def with_hidden(*args: Any) -> Any:
+                return program.call(*args, *traced.hidden)
+
+            return with_hidden
         if program.emitted.flat:
             unflatten = traced.structure.unflatten
 

@@ -71,8 +71,8 @@ def guard(
             space[f"{name}_as"] = dtype
             passed.append(name if is_numpy else f"asarray({name}, {name}_as, device)")
             continue
-        space[f"{name}_dtype"] = leaf.value.dtype
-        space[f"{name}_device"] = leaf.value.device
+        for fact in runtime.GUARD_FACTS:
+            space[f"{name}_{fact}"] = getattr(leaf.value, fact)
         tests += [test.format(x=name, shape=shape) for test in runtime.GUARD_TESTS]
         moves = device is not None and runtime.place(leaf.value, device) is not leaf.value
         passed.append(f"place({name}, device)" if moves else name)

@@ -98,9 +98,14 @@ def make(
     names = [f"y{position}" for position in range(len(traced.graph.outputs))]
     text = literal(traced.structure, names)
     nested = bool(names) and not one_node and text is not None and "{" not in text
+    nested = nested and place.mode not in backend.flat
+    wanted = registry.Compilation(
+        place.mode, place.device,
+        native_in=all(leaf.owner == backend.name for leaf in arguments.leaves),
+        tape="" if place.tape is None else "node" if one_node else "ops",
+    )  # fmt: skip
     program = build(
-        traced.graph, backend, place.mode if not one_node else backend.modes[0], place.device,
-        name=name, label=f"{place.label} {name}",
+        traced.graph, backend, wanted, name=name, label=f"{place.label} {name}",
         render=(lambda texts: literal(traced.structure, texts)) if nested else (lambda _: None),
         native=native, conventions=settings.conventions,
     )  # fmt: skip
@@ -198,6 +203,7 @@ def fast_way(
 def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:
     """What brings one argument of a call to the backend."""
     backend, device, dtype = place.backend, place.device, leaf.type.dtype
+    passed = getattr(runtime, "from_numpy", None) or runtime.asarray
     if leaf.owner == backend.name:
         if backend.name == "numpy":
             return as_numpy
@@ -206,9 +212,9 @@ def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:
     if leaf.owner == "python":
         if backend.name == "numpy":
             return dtype.numpy.type
-        return lambda value: runtime.asarray(np.asarray(value, dtype.numpy), dtype, device)
+        return lambda value: passed(np.asarray(value, dtype.numpy), dtype, device)
     if leaf.owner == "numpy":
-        return lambda value: runtime.asarray(as_numpy(value), dtype, device)
+        return lambda value: passed(as_numpy(value), dtype, device)
     other = registry.runtime(registry.found(leaf.owner))
 
     def travel(value: Any) -> Any:

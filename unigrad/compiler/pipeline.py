@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from unigrad.backend import registry
 from unigrad.backend.emit import Emitted, Parameter, emit, unsupported
 from unigrad.backend.load import load
 from unigrad.compiler.collector import collector_paused
+from unigrad.compiler.render import unpacked
 from unigrad.compiler.rules import rule_of
 from unigrad.ir.nodes import (
     CONSTANT,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from unigrad.backend.native import Rule
-    from unigrad.backend.registry import Backend
+    from unigrad.backend.registry import Backend, Compilation
 
 __all__ = ["Program", "build", "legalise", "optimise", "write"]
 
@@ -238,8 +239,7 @@ def without_rules(graph: Graph, backend: Backend) -> Graph:
 def build(
     graph: Graph,
     backend: Backend,
-    mode: str,
-    device: str | None,
+    wanted: Compilation,
     *,
     name: str,
     label: str,
@@ -248,20 +248,32 @@ def build(
     native: bool = False,
     conventions: str = "unigrad",
 ) -> Program:
-    """The native function of a graph."""
-    emitted, graph = write(
-        graph, backend, mode=mode, device=device, name=name, parameters=parameters, render=render,
+    """The native function of a graph; what it is compiled for, ``wanted`` says."""
+    # A compiler of array functions gets one; what takes structures apart stands before it.
+    alone = wanted.mode in backend.flat
+    emitted, written = write(
+        graph, backend, mode=wanted.mode, device=wanted.device, name=name,
+        parameters=None if alone else parameters,
+        render=(lambda _: None) if alone else render,
         native=native, conventions=conventions,
     )  # fmt: skip
     runtime = registry.runtime(backend)
     with collector_paused():
         function = load(emitted.text, emitted.name, label)
-    if emitted.constants:
+    constants = tuple(
+        runtime.asarray(node.params[0], tensor(node).dtype, wanted.device)
+        for node in emitted.constants
+    )
+    if constants:
         # Captured arrays are placed on the device once and become the trailing defaults.
-        inspect.unwrap(function).__defaults__ = tuple(
-            runtime.asarray(node.params[0], tensor(node).dtype, device)
-            for node in emitted.constants
-        )
+        inspect.unwrap(function).__defaults__ = constants
         function.__kwdefaults__ = None
     compile_ = getattr(runtime, "compile", None)
-    return Program(compile_(function, mode) if compile_ else function, emitted, graph)
+    if compile_ is not None:
+        wanted = replace(wanted, types=graph.input_types, constants=constants)
+        function = compile_(function, wanted)
+    flat = emitted.flat
+    if alone:
+        counts = len(graph.inputs), len(graph.outputs)
+        function, flat = unpacked(function, parameters, *counts, render, label)
+    return Program(function, emitted._replace(flat=flat), written)

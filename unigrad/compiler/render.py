@@ -4,12 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from unigrad.backend.load import load
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unigrad.backend.emit import Parameter
     from unigrad.trace.structure import Structure
 
-__all__ = ["literal"]
+__all__ = ["literal", "unpacked"]
+
+
+def unpacked(
+    native: Callable[..., Any],
+    parameters: Sequence[Parameter] | None,
+    inputs: int,
+    outputs: int,
+    render: Callable[[Sequence[str]], str | None] | None,
+    label: str,
+) -> tuple[Callable[..., Any], bool]:
+    """A function of structures around one of arrays that returns the tuple of its results.
+
+    Returns:
+        The function, and whether it returns results flat because their structure has no literal.
+    """
+    names = [f"y{position}" for position in range(outputs)]
+    result = None if render is None else render(names)
+    flat = render is not None and result is None
+    result = result or (names[0] if len(names) == 1 and not flat else _tuple(names))
+    arguments = [f"x{number}" for number, _ in enumerate(parameters or ())]
+    leaves: dict[int, str] = {}
+    for argument, parameter in zip(arguments, parameters or (), strict=True):
+        leaves.update((position, argument + path) for position, path in parameter.leaves)
+    passed = [leaves[position] for position in sorted(leaves)]
+    if parameters is None or passed == arguments:
+        if result == _tuple(names):
+            return native, flat
+        arguments, passed = ["*arguments"], ["*arguments"]
+    elif len(passed) < inputs:  # what the function took from around it comes last
+        arguments.append("*hidden")
+        passed.append("*hidden")
+    text = (
+        f"def call({', '.join(arguments)}):\n"
+        f"    {_tuple(names)} = native({', '.join(passed)})\n"
+        f"    return {result}\n"
+    )
+    return load(text, "call", f"call {label}", {"native": native}), flat
+
+
+def _tuple(names: Sequence[str]) -> str:
+    return f"({''.join(f'{name}, ' for name in names)})"
 
 
 class _Text:

@@ -35,6 +35,6 @@ def to_numpy(value: Any) -> Any:
     return np.asarray(value)
 
 
-def compile(function: Any, mode: str) -> Any:  # noqa: A001, ARG001  (so it is called)
+def compile(function: Any, wanted: Any) -> Any:  # noqa: A001, ARG001  (so it is called)
     """The function without the warnings of NumPy, on which array_api_strict runs."""
     return np.errstate(all="ignore")(function)

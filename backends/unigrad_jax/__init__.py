@@ -1,0 +1,20 @@
+"""JAX: compiled whole by XLA (``jit``), or run operation by operation (``eager``)."""
+
+from __future__ import annotations
+
+from unigrad.backend import Backend
+from unigrad_jax.dialect import DIALECT
+
+__all__ = ["BACKEND"]
+
+BACKEND = Backend(
+    name="jax",
+    dialect=DIALECT,
+    runtime="unigrad_jax.runtime",
+    package="jax",
+    install="pip install 'unigrad[jax]'",
+    modes=("jit", "eager"),
+    flat=("jit",),
+    native=True,
+    ruled=("jit", "eager"),
+)

@@ -1,0 +1,20 @@
+"""TensorFlow: a ``tf.function`` (``graph``, ``xla``), or operation by operation (``eager``)."""
+
+from __future__ import annotations
+
+from unigrad.backend import Backend
+from unigrad_tensorflow.dialect import DIALECT
+
+__all__ = ["BACKEND"]
+
+BACKEND = Backend(
+    name="tensorflow",
+    dialect=DIALECT,
+    runtime="unigrad_tensorflow.runtime",
+    package="tensorflow",
+    install="pip install 'unigrad[tensorflow]'",
+    modes=("graph", "eager", "xla"),
+    flat=("graph", "xla"),
+    native=True,
+    ruled=("graph", "eager", "xla"),
+)

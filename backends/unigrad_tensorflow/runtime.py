@@ -1,0 +1,239 @@
+"""The functions of the backend that need TensorFlow; imported when a function first runs on it.
+
+A ``tf.function`` spends most of a small call on looking up which of its traces fits. Here that is
+known: each signature is one concrete function, called by its innermost entry with flat tensors.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+
+import tensorflow as tf
+
+from unigrad.config import canonical_device
+from unigrad.errors import DTypeError, TargetError, listed
+from unigrad.ir.dims import Dim
+from unigrad.ir.types import DTYPES, TensorType
+from unigrad_tensorflow.tape import attach, no_tape, on_tape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unigrad.backend import Compilation
+    from unigrad.ir.types import DType
+
+__all__ = [
+    "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray",
+    "attach", "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
+    "from_numpy", "is_native", "on_tape", "place", "synchronise", "to_numpy", "type_of",
+]  # fmt: skip
+
+VERSION: Final = tf.__version__
+
+_tf: Final = cast("Any", tf)
+"""TensorFlow, which ships no annotations worth the name."""
+
+
+def _spare_memory() -> None:
+    """Let TensorFlow take of a GPU what it needs, and not all of it at the first touch."""
+    for gpu in _tf.config.list_physical_devices("GPU"):
+        try:
+            _tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003
+        except (RuntimeError, ValueError):  # it runs already, or the user has set a limit
+            return
+
+
+_spare_memory()
+
+# Eager tensors have a class of their own, and no public name.
+ARRAY_TYPE: Final[type] = type(_tf.constant(False))  # noqa: FBT003
+_NATIVE: Final[dict[DType, Any]] = {
+    dtype: getattr(_tf, name) for name, dtype in DTYPES.items() if hasattr(_tf, name)
+}
+_OURS: Final[dict[Any, DType]] = {native: dtype for dtype, native in _NATIVE.items()}
+
+GUARD_ACTIVE: Final = "no_tape() and eagerly()"
+"""Whether no tape and no forward accumulator records, and no graph is being built."""
+
+GUARD_TESTS: Final = (
+    "type({x}) is Tensor",
+    "{x}.dtype is {x}_dtype",
+    "{x}._shape_tuple() == {shape}",
+    "{x}.device == {x}_device",
+)
+"""What a tensor must be to take the fast way; a variable goes the general way."""
+
+GUARD_FACTS: Final = ("dtype", "device")
+"""What the tests compare with the tensor that the guard was made for."""
+
+GUARD_NAMES: Final[dict[str, Any]] = {
+    "Tensor": ARRAY_TYPE, "no_tape": no_tape, "eagerly": _tf.executing_eagerly,
+}  # fmt: skip
+
+
+# -- arrays ----------------------------------------------------------------------------------------
+
+
+def is_native(value: Any) -> bool:
+    """Whether ``value`` is a tensor, eager or of a graph, or a variable."""
+    return isinstance(value, (_tf.Tensor, _tf.Variable))
+
+
+def type_of(value: Any) -> TensorType:
+    """Dtype and shape of a tensor.
+
+    Raises:
+        DTypeError: for what is no array of numbers of a known shape.
+    """
+    dtype = _OURS.get(value.dtype)
+    if dtype is None:
+        raise DTypeError(f"a tensor of dtype {value.dtype.name} is not an array of numbers")
+    if not value.shape.is_fully_defined():
+        raise DTypeError(
+            f"a tensor of shape {value.shape} has sizes that are not known while its graph is"
+            " built; give the tf.function an input_signature of known shapes"
+        )
+    return TensorType(dtype, tuple(value.shape))
+
+
+def from_numpy(value: Any, dtype: DType, device: Any) -> Any:
+    """An eager tensor of a NumPy array, which may share its memory: for the time of a call."""
+    array = np.asarray(value, dtype.numpy)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return ARRAY_TYPE(array, _full(device), None)
+
+
+def asarray(value: Any, dtype: DType, device: Any) -> Any:
+    """A tensor with memory of its own."""
+    return from_numpy(np.array(value, dtype.numpy), dtype, device)
+
+
+def copy(value: Any) -> Any:
+    """The same values in memory of their own."""
+    return _tf.raw_ops.DeepCopy(x=value)
+
+
+def to_numpy(value: Any) -> Any:
+    """A NumPy array of a tensor, with memory of its own."""
+    return value.numpy()
+
+
+def from_dlpack(value: Any, device: Any) -> Any:
+    """A tensor of another framework's array, by the DLPack protocol."""
+    with _tf.device(_full(device)):
+        return _tf.experimental.dlpack.from_dlpack(value.__dlpack__())
+
+
+# -- devices ---------------------------------------------------------------------------------------
+
+
+def place(value: Any, device: Any) -> Any:
+    """``value`` as a tensor on ``device``; itself if it is there, or if no device is named."""
+    tensor = _tf.convert_to_tensor(value)
+    if device is None or not isinstance(tensor, ARRAY_TYPE) or tensor.device == _full(device):
+        return tensor
+    with _tf.device(_full(device)):
+        return _tf.identity(tensor)
+
+
+def device_of(values: Sequence[Any]) -> str | None:
+    """The device of the eager tensors among ``values``; ``None`` for TensorFlow's own choice."""
+    for value in values:
+        if isinstance(value, ARRAY_TYPE):
+            device = canonical_device(cast("Any", value).device)
+            if device != "cpu":
+                return device
+    return None
+
+
+def devices() -> list[str]:
+    """What tensors can be placed on here."""
+    found: list[str] = []
+    for kind in ("GPU", "TPU", "CPU"):
+        here = _tf.config.list_logical_devices(kind)
+        names = [canonical_device(one.name) for one in here]
+        found += [kind.lower()] if len(names) == 1 else names
+    return found
+
+
+def check_device(device: str | None) -> None:
+    """Raise unless tensors can be placed on ``device``.
+
+    Raises:
+        TargetError: listing the devices that are here.
+    """
+    if device is None:
+        return
+    kind, _, index = device.partition(":")
+    if int(index or 0) >= len(_tf.config.list_logical_devices(kind.upper())):
+        raise TargetError(
+            f"tensorflow has no device {device!r} here; its devices are {listed(devices())}"
+        )
+
+
+def _full(device: str | None) -> str:
+    """A device as TensorFlow names it."""
+    kind, _, index = (device or "cpu").partition(":")
+    return f"/job:localhost/replica:0/task:0/device:{kind.upper()}:{index or 0}"
+
+
+def synchronise(values: Any = ()) -> None:
+    """Wait until all devices have done what they were asked to do."""
+    del values
+    _tf.test.experimental.sync_devices()
+
+
+# -- running ---------------------------------------------------------------------------------------
+
+
+def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
+    """``function`` for a mode: as it is written, or as one concrete ``tf.function``."""
+    if wanted.device is not None and wanted.tape != "ops":
+        function = _on_device(function, wanted.device)
+    if wanted.mode == "eager" or wanted.tape == "ops":
+        return function
+    shapes = [
+        [None if isinstance(size, Dim) else size for size in type_.shape] for type_ in wanted.types
+    ]
+    specs = [
+        _tf.TensorSpec(shape, _NATIVE[type_.dtype])
+        for shape, type_ in zip(shapes, wanted.types, strict=True)
+    ]
+
+    def of_tensors(*tensors: Any) -> Any:
+        return function(*tensors)
+
+    compiled = _tf.function(of_tensors, autograph=False, jit_compile=wanted.mode == "xla" or None)
+    concrete = compiled.get_concrete_function(*specs)
+    captures = tuple(concrete.captured_inputs)
+    innermost = getattr(getattr(concrete, "inference_fn", None), "call_flat", None)
+    if innermost is None:  # another TensorFlow: by the public way
+        return concrete
+
+    def call(*tensors: Any) -> Any:
+        return tuple(innermost(*tensors, *captures))
+
+    call.concrete = concrete  # its graph lives as long as it does
+    return call
+
+
+def _on_device(function: Callable[..., Any], device: str) -> Callable[..., Any]:
+    """``function`` with its operations, and what it makes anew, on a device."""
+    full = _full(device)
+
+    def placed(*args: Any) -> Any:
+        with _tf.device(full):
+            return function(*args)
+
+    return placed
+
+
+# -- the caller's tape -----------------------------------------------------------------------------
+
+
+def follows(value: Any) -> bool:
+    """Whether a tensor met while tracing is one that a tape follows, or of a graph being built."""
+    return not isinstance(value, ARRAY_TYPE) or on_tape([value]) is not None

@@ -1,0 +1,45 @@
+"""The targets that tests run on: every mode of every framework, and both ways to differentiate."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["COMPILED", "EAGER", "FRAMEWORKS", "TARGETS", "of", "ways"]
+
+EAGER = ("numpy", "torch:eager", "tensorflow:eager", "jax:eager")
+"""Targets that run a function as soon as it is written."""
+
+COMPILED = ("torch:compile", "tensorflow:graph", "tensorflow:xla", "jax:jit")
+"""Targets that take a while for each function."""
+
+TARGETS = (*EAGER, *COMPILED)
+
+FRAMEWORKS = ("torch:eager", "tensorflow:eager", "jax:jit")
+"""For each framework the mode in which a small function is soonest done."""
+
+
+def of(targets: Iterable[str], *reasons: pytest.MarkDecorator) -> list[object]:
+    """Targets as parameters of a test; one whose framework is missing is skipped, and says so."""
+    return [pytest.param(target, id=target, marks=[_needs(target), *reasons]) for target in targets]
+
+
+def ways(targets: Iterable[str]) -> list[object]:
+    """Targets with each way to differentiate, as parameters ``("target", "autodiff")``."""
+    return [
+        pytest.param(target, autodiff, id=f"{target}-{autodiff}", marks=_needs(target))
+        for target in targets
+        for autodiff in ("graph", "native")
+        if (target, autodiff) != ("numpy", "native")  # NumPy runs graph mode, and says so
+    ]
+
+
+def _needs(target: str) -> pytest.MarkDecorator:
+    framework = target.partition(":")[0]
+    missing = find_spec(framework) is None
+    return pytest.mark.skipif(missing, reason=f"{framework} is not installed")
