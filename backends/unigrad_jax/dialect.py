@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unigrad.backend import OURS, Dialect, Row
-from unigrad.ops import apply, contraction, elementwise, nn, reduction, shape
+from unigrad.ops import apply, contraction, elementwise, reduction, shape
 from unigrad_jax.helpers import HELPERS
 
 __all__ = ["DIALECT"]

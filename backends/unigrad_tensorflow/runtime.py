@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-
 import tensorflow as tf
 
 from unigrad.config import canonical_device

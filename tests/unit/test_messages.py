@@ -255,7 +255,7 @@ def test_a_traced_value_is_not_formatted_or_rounded_by_python() -> None:
 # -- targets and the command line ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["mxnet", "cupy"])
+@pytest.mark.parametrize("name", ["mxnet", "caffe"])
 def test_a_backend_that_nobody_installed(name: str) -> None:
     wanted = f"unknown backend '{name}'; no backend of that name is installed; those known here are"
     with pytest.raises(TargetError, match=f"^{wanted} numpy"):
