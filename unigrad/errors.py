@@ -19,6 +19,7 @@ __all__ = [
     "BackendNotInstalledError",
     "DTypeError",
     "DifferentiationError",
+    "ExecutionError",
     "GraphFormatError",
     "IndexRangeError",
     "Location",
@@ -85,6 +86,10 @@ class BackendError(UnigradError):
 
 class UnsupportedError(UnigradError, NotImplementedError):
     """An op that the chosen target cannot do; raised before anything runs."""
+
+
+class ExecutionError(UnigradError, RuntimeError):
+    """A framework failed while it ran a function; its own error is the ``__cause__``."""
 
 
 class VerificationError(UnigradError):

@@ -5,14 +5,26 @@ from __future__ import annotations
 import itertools
 import linecache
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["load"]
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from unigrad.ir.nodes import Node
+
+__all__ = ["load", "node_that_failed"]
 
 _number = itertools.count(1)
+_places: dict[str, dict[int, Node]] = {}
 
 
-def load(text: str, name: str, label: str, namespace: dict[str, Any] | None = None) -> Any:
+def load(
+    text: str,
+    name: str,
+    label: str,
+    namespace: dict[str, Any] | None = None,
+    places: dict[int, Node] | None = None,
+) -> Any:
     """Execute a module's text and return the function ``name`` of it.
 
     Args:
@@ -20,6 +32,7 @@ def load(text: str, name: str, label: str, namespace: dict[str, Any] | None = No
         name: the function wanted.
         label: what the module is called in tracebacks, such as ``torch:eager loss``.
         namespace: names that the text may use beside its own imports.
+        places: for lines of the text, the nodes that they compute.
     """
     file = f"<unigrad {label} {next(_number)}>"
     module: dict[str, Any] = dict(namespace or {})
@@ -29,4 +42,18 @@ def load(text: str, name: str, label: str, namespace: dict[str, Any] | None = No
     # dropping what is no file.
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     weakref.finalize(function, linecache.cache.pop, file, None)
+    if places:
+        _places[file] = places
+        weakref.finalize(function, _places.pop, file, None)
     return function
+
+
+def node_that_failed(traceback: TracebackType | None) -> Node | None:
+    """The node whose line of a loaded text raised an error; ``None`` if no such line did."""
+    found: Node | None = None
+    while traceback is not None:
+        places = _places.get(traceback.tb_frame.f_code.co_filename)
+        if places is not None:
+            found = places.get(traceback.tb_lineno) or found
+        traceback = traceback.tb_next
+    return found

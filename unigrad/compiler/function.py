@@ -15,6 +15,7 @@ from unigrad import config
 from unigrad.backend import registry
 from unigrad.compiler.arguments import Arguments, bind, leaf_of, read, read_like, signature
 from unigrad.compiler.collector import collector_paused
+from unigrad.compiler.failure import reraise
 from unigrad.compiler.guard import MISS
 from unigrad.compiler.state import CacheInfo, log, state_of
 from unigrad.ir.nodes import Graph, current_scope
@@ -84,7 +85,10 @@ class Function:
         if not kwargs:
             fast = self._state.guards.get(settings)
             if fast is not None:
-                result = fast(*args)
+                try:
+                    result = fast(*args)
+                except Exception as error:  # noqa: BLE001
+                    reraise(error, self._name)
                 if result is not MISS:
                     return result
         return self._general(settings, args, kwargs)
@@ -121,7 +125,10 @@ class Function:
         compiled, place = self._find(chosen, arguments)
         if not kwargs:
             self._remember(settings, arguments, place, compiled)
-        return compiled.call(*[leaf.value for leaf in arguments.leaves])
+        try:
+            return compiled.call(*[leaf.value for leaf in arguments.leaves])
+        except Exception as error:  # noqa: BLE001
+            reraise(error, self._name)
 
     def _remember(
         self, settings: Settings, arguments: Arguments, place: tuple[Any, ...], compiled: Compiled
@@ -281,7 +288,8 @@ class Function:
         traced = self.trace(settings, arguments)
         program = build(
             traced.graph, backend, registry.Compilation(mode, settings.target.device),
-            name=self._name, label=f"{settings.target} {self._name}", parameters=_parameters(arguments),
+            name=self._name, label=f"{settings.target} {self._name}",
+            parameters=_parameters(arguments),
             render=lambda texts: literal(traced.structure, texts),
             native=settings.autodiff == "native" and backend.native,
             conventions=settings.conventions,

@@ -28,6 +28,7 @@ def guard(
     native: Callable[..., Any],
     runtime: Any,
     *,
+    asarray: Callable[..., Any],
     numpy_out: bool,
     device: str | None,
     outputs: Sequence[TensorType],
@@ -44,7 +45,7 @@ def guard(
     space: dict[str, Any] = {
         "ndarray": np.ndarray, "native": native, "MISS": MISS, **silencing(runtime),
         "copy": getattr(runtime, "copy", None),
-        "asarray": getattr(runtime, "from_numpy", None) or runtime.asarray,
+        "asarray": asarray,
         "to_numpy": runtime.to_numpy, "rebuild": rebuild, "device": device,
         "place": getattr(runtime, "place", None), **getattr(runtime, "GUARD_NAMES", {}),
     }  # fmt: skip

@@ -192,7 +192,8 @@ def fast_way(
     graph = compiled.traced.graph
     return guard(
         leaves, compiled.program.call, runtime,
-        numpy_out=not place.native_in, device=place.device, outputs=graph.output_types,
+        asarray=way_in(place.native_in, runtime), numpy_out=not place.native_in,
+        device=place.device, outputs=graph.output_types,
         shared=_shared(compiled.program.graph, place),
         rebuild=compiled.traced.structure.unflatten,
         render=lambda texts: literal(compiled.traced.structure, texts),
@@ -203,7 +204,7 @@ def fast_way(
 def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:
     """What brings one argument of a call to the backend."""
     backend, device, dtype = place.backend, place.device, leaf.type.dtype
-    passed = getattr(runtime, "from_numpy", None) or runtime.asarray
+    passed = way_in(place.native_in, runtime)
     if leaf.owner == backend.name:
         if backend.name == "numpy":
             return as_numpy
@@ -236,6 +237,12 @@ def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:
         return runtime.asarray(other.to_numpy(value), dtype, device)
 
     return travel
+
+
+def way_in(native_in: bool, runtime: Any) -> Callable[..., Any]:  # noqa: FBT001
+    """What makes a native array of a NumPy one: sharing memory, unless a result may keep it."""
+    shares = None if native_in else getattr(runtime, "from_numpy", None)
+    return shares or runtime.asarray
 
 
 def _shared(graph: Graph, place: Place) -> list[str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from unigrad.backend import registry
-from unigrad.backend.emit import Emitted, Parameter, emit, unsupported
+from unigrad.backend.emit import Emitted, Parameter, emit
+from unigrad.backend.expressions import unsupported
 from unigrad.backend.load import load
 from unigrad.compiler.collector import collector_paused
 from unigrad.compiler.render import unpacked
@@ -259,7 +260,7 @@ def build(
     )  # fmt: skip
     runtime = registry.runtime(backend)
     with collector_paused():
-        function = load(emitted.text, emitted.name, label)
+        function = load(emitted.text, emitted.name, label, places=emitted.places)
     constants = tuple(
         runtime.asarray(node.params[0], tensor(node).dtype, wanted.device)
         for node in emitted.constants

@@ -1,0 +1,211 @@
+"""One node as an expression: the pieces of its row, and in its holes what it reads.
+
+What is put into a hole gets parentheses where its surroundings bind tighter, a number stays a
+number where the framework takes one, and a parameter is written as Python would.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from unigrad.backend.dialect import ATOM, LOWEST
+from unigrad.backend.plan import is_default
+from unigrad.backend.spelling import nonfinite, number_text, tidy, tuple_text
+from unigrad.errors import UnsupportedError, locate
+from unigrad.ir.dims import Dim, symbols_of
+from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
+from unigrad.ir.source import caller_location, locations
+from unigrad.ir.types import DType, TensorType
+from unigrad.ops.families import as_tuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unigrad.backend.dialect import Dialect, Hole, Template
+
+__all__ = ["Expressions", "unsupported"]
+
+
+class Expressions:
+    """Writes the expressions of one function.
+
+    Attributes:
+        texts: for each node that is written, its text, how it binds and how deep it nests.
+        symbols: the named dimensions that the expressions mention.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        used: set[str],
+        device: str | None,
+        constant: Callable[[Node], str],
+        function_of: Callable[[Graph], str],
+    ) -> None:
+        """Take what the functions of a file share.
+
+        Args:
+            dialect: the framework's table.
+            used: imported names and helpers that are used; grows.
+            device: where new arrays are made, as the framework spells it.
+            constant: the name for a captured array, which becomes a parameter.
+            function_of: the name of the function of a closed body.
+        """
+        self.dialect = dialect
+        self.texts: dict[Node, tuple[str, int, int]] = {}
+        self.symbols: set[str] = set()
+        self._used = used
+        self._device = device
+        self._constant = constant
+        self._function_of = function_of
+
+    def filled(self, template: Template, node: Node, bound: dict[str, Any]) -> tuple[str, int]:
+        """The text of a row for a node, and how deep it nests.
+
+        Args:
+            template: the row.
+            node: what it is written for.
+            bound: what the variables of a fused row stand for; empty for the row of an op.
+        """
+        self._used.update(template.names)
+        depth = 0
+        parts: list[str] = []
+        for piece in template.pieces:
+            if isinstance(piece, str):
+                parts.append(piece)
+                continue
+            text, deep = self._fill(piece, node, bound)
+            depth = max(depth, deep)
+            if text:
+                parts.append(piece.prefix + text)
+        return tidy("".join(parts)), depth
+
+    def depth(self, nodes: Any) -> int:
+        """How deep the deepest of the texts of ``nodes`` nests."""
+        texts = self.texts
+        return max((texts[one][2] for one in nodes if one in texts), default=0)
+
+    def _fill(self, hole: Hole, node: Node, bound: dict[str, Any]) -> tuple[str, int]:
+        """The text for a hole, ``""`` where it may be left out, and how deep it nests."""
+        texts = self.texts
+        if hole.kind == "operand":
+            operand = bound[hole.name] if bound else node.operands[hole.position]
+            if not isinstance(operand, Node):
+                return self._param(hole, operand, node), 0
+            text = self.operand(operand, hole.binding, number=hole.number)
+            return text, texts[operand][2] if operand in texts else 0
+        if hole.kind == "operands":
+            # Only cotangents and tangents may be numbers, never what a body computes with.
+            fixed = sum(len(body.inputs) for body in graph_parameters(node)) if hole.number else 0
+            several = [
+                self.operand(one, LOWEST + 1, number=hole.number and position >= fixed)
+                for position, one in enumerate(node.operands)
+            ]
+            return ", ".join(several), self.depth(node.operands)
+        return self._fact(hole, node), 0
+
+    def _fact(self, hole: Hole, node: Node) -> str:
+        """The text for what is known of a node besides its operands."""
+        if hole.kind == "param":
+            value = node.params[hole.position]
+            absent = hole.prefix and is_default(hole.name, value, node)
+            return "" if absent else self._param(hole, value, node)
+        if hole.kind == "shape":
+            return self._value(tensor(node).shape)
+        if hole.kind == "dtype":
+            return self._value(tensor(node).dtype)
+        return "" if self._device is None else f'"{self._device}"'
+
+    def operand(self, node: Node, binding: int, *, number: bool) -> str:
+        """An operand's text; a number that must be an array is made one."""
+        known = self.texts.get(node)
+        if known is None:
+            if node.op is not CONSTANT:
+                raise unsupported(node, self.dialect)
+            if tensor(node).ndim:
+                return self._constant(node)
+            text, tight = number_text(node)
+            if text.startswith(("math.", "-math.")):
+                self._used.add("math")
+            if number:
+                return text if tight >= binding else f"({text})"
+            self._used.update(re.findall(r"\b[A-Za-z_]\w*(?=[.(])", self.dialect.number))
+            device = "" if self._device is None else f', device="{self._device}"'
+            return self.dialect.number.format(
+                value=text, dtype=self._value(node.dtype), device=device
+            )
+        text, tight, _ = known
+        return text if tight >= binding else f"({text})"
+
+    def _param(self, hole: Hole, value: Any, node: Node) -> str:
+        if hole.name == "key" and hole.inside:
+            return self._index(value, tensor(node.operands[0]) if node.operands else None)
+        if hole.name == "key":
+            return tuple_text([self._entry(one) for one in value])
+        if hole.name == "axis":
+            axes = as_tuple(value)
+            value = axes[0] if len(axes) == 1 else axes
+        text = self._value(value)
+        atomic = hole.binding < ATOM or text[0].isalpha() or text[0] == "("
+        return text if atomic else f"({text})"
+
+    def _value(self, value: Any) -> str:
+        """A parameter as Python text."""
+        if isinstance(value, Graph):
+            return self._function_of(value)
+        if isinstance(value, DType):
+            text = self.dialect.dtype(value.name)
+            self._used.add(text.partition(".")[0])
+            return text
+        if isinstance(value, Dim):
+            self.symbols.update(symbols_of(value))
+            return str(value)
+        if isinstance(value, tuple):
+            return tuple_text([self._value(one) for one in as_tuple(value)])
+        if isinstance(value, float) and not math.isfinite(value):
+            self._used.add("math")
+            return nonfinite(value)
+        return repr(value)
+
+    def _entry(self, entry: Any) -> str:
+        """One entry of a basic index as an object."""
+        if isinstance(entry, tuple):
+            start, stop, step = as_tuple(entry)
+            bounds = [self._value(start), self._value(stop)]
+            return f"slice({', '.join(bounds if step == 1 else [*bounds, str(step)])})"
+        return self._value(entry)
+
+    def _index(self, key: tuple[Any, ...], type_: TensorType | None) -> str:
+        """The inside of square brackets for a basic index."""
+        parts: list[str] = []
+        axis = 0
+        for entry in key:
+            if isinstance(entry, tuple):
+                start, stop, step = as_tuple(entry)
+                size = type_.shape[axis] if type_ is not None else None
+                if step < 0:
+                    low = "" if size is not None and start == size - 1 else str(start)
+                    high = "" if stop is None else str(stop)
+                else:
+                    low = "" if isinstance(start, int) and start == 0 else self._value(start)
+                    high = "" if stop is size or stop == size else self._value(stop)
+                parts.append(f"{low}:{high}" + ("" if step == 1 else f":{step}"))
+            else:
+                parts.append("None" if entry is None else self._value(entry))
+            axis += entry is not None
+        while len(parts) > 1 and parts[-1] == ":":
+            parts.pop()
+        return ", ".join(parts) or "()"
+
+
+def unsupported(node: Node, dialect: Dialect) -> UnsupportedError:
+    """The error for a node that a target cannot write, raised before anything runs."""
+    reason = dialect.unsupported.get(node.op)
+    types = [str(operand.type) for operand in node.operands]
+    text = f"{dialect.name} has no row for the op {node.op.name!r} on {types}"
+    error = UnsupportedError(f"{text}: {reason}" if reason else text)
+    places = locations(node)
+    return locate(error, places[0] if places else caller_location())
