@@ -158,21 +158,10 @@ def _target(name: str, *, devices: bool) -> dict[str, Any]:
         told["install"] = backend.install
         return told
     told["installed"] = True
-    told["version"] = _version_of(backend.package)
+    told["version"] = registry.version_of(backend.package)
     if devices:
         told["devices"], told["problem"] = _devices(backend)
     return told
-
-
-def _version_of(package: str) -> str:
-    """The version of the distribution that an import package came with."""
-    from importlib import metadata
-
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        names = metadata.packages_distributions().get(package, [])
-        return metadata.version(names[0]) if names else "unknown version"
 
 
 _ASK: Final = """\

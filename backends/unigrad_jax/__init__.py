@@ -13,6 +13,7 @@ BACKEND = Backend(
     runtime="unigrad_jax.runtime",
     package="jax",
     install="pip install 'unigrad[jax]'",
+    tested=("0.5", "0.10"),
     modes=("jit", "eager"),
     flat=("jit",),
     native=True,

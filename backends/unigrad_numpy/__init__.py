@@ -27,6 +27,7 @@ BACKEND = Backend(
     runtime="unigrad_numpy.runtime",
     package="numpy",
     install="pip install numpy",
+    tested=("2.0", "2.4"),
     decorators=_decorators,
     legalise=in_single_precision,
 )

@@ -13,6 +13,7 @@ BACKEND = Backend(
     runtime="unigrad_tensorflow.runtime",
     package="tensorflow",
     install="pip install 'unigrad[tensorflow]'",
+    tested=("2.18", "2.21"),
     modes=("graph", "eager", "xla"),
     flat=("graph", "xla"),
     native=True,

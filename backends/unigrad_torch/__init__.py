@@ -14,6 +14,7 @@ BACKEND = Backend(
     runtime="unigrad_torch.runtime",
     package="torch",
     install="pip install 'unigrad[torch]'",
+    tested=("2.6", "2.13"),
     modes=("eager", "compile"),
     native=True,
     # torch.compile ignores a rule inside torch.func, silently; in forward mode, Inductor adds

@@ -234,6 +234,27 @@ BACKEND = Backend(
     runtime="absent", package="a_framework_that_nobody_has", install="pip install nobody-has-it",
 )
 """,
+    "ancient": """
+from unigrad.backend import Backend, Dialect
+BACKEND = Backend(
+    name="ancient", dialect=Dialect("ancient", imports={}, rows={}, dtypes="", number=""),
+    runtime="", package="ancient", tested=("2.1", "3.0"), install="pip install -U ancient",
+)
+""",
+    "changed": """
+from unigrad.backend import Backend, Dialect
+BACKEND = Backend(
+    name="changed", dialect=Dialect("changed", imports={}, rows={}, dtypes="", number=""),
+    runtime="not_there_any_more", package="changed", tested=("0.1", "0.4"), install="",
+)
+""",
+    "clashing": """
+from unigrad.backend import Backend, Dialect
+BACKEND = Backend(
+    name="clashing", dialect=Dialect("clashing", imports={}, rows={}, dtypes="", number=""),
+    runtime="", package="clashing_framework", install="",
+)
+""",
 }
 
 
@@ -247,6 +268,7 @@ def with_broken_ones(tmp_path_factory: pytest.TempPathFactory) -> Path:
         about.mkdir()
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         (about / "entry_points.txt").write_text(f"[unigrad.backends]\n{name} = {name}:BACKEND\n")
+    (folder / "clashing_framework.py").write_text('raise OSError("undefined symbol: cudnnCreate")')
     return folder
 
 
@@ -270,6 +292,12 @@ def test_the_others_go_on_working_beside_broken_ones(with_broken_ones: Path) -> 
         ("mistaken", ["BackendError", "is a str", "not a unigrad.backend.Backend"]),
         ("misspelled", ["BackendError", "RuleError", "the row of 'sin'", "uses 'z'"]),
         ("absent", ["BackendNotInstalledError", "not installed", "pip install nobody-has-it"]),
+        ("ancient", ["BackendError", "ancient 1.0 is too old", "2.1 to 3.0", "install -U ancient"]),
+        ("changed", ["BackendError", "does not start with changed 1.0", "changed 0.1 to 0.4"]),
+        (
+            "clashing",
+            ["BackendError", "itself does not import", "with or without unigrad", "cudnnCreate"],
+        ),
     ],
 )
 def test_a_broken_one_says_what_is_wrong(
@@ -286,6 +314,19 @@ def test_a_broken_one_says_what_is_wrong(
     )
     for word in words:
         assert word in finished.stdout
+
+
+def test_a_framework_that_fails_names_those_that_were_there_before(with_broken_ones: Path) -> None:
+    finished = _run(
+        "import array_api_strict, unigrad as ug\n"
+        "try:\n"
+        "    with ug.use('clashing'):\n"
+        "        ug.sin(1.0)\n"
+        "except ug.errors.BackendError as error:\n"
+        "    print(error)\n",
+        with_broken_ones,
+    )
+    assert "(beside array_api_strict, imported before it in this process)" in finished.stdout
 
 
 def test_those_that_cannot_be_loaded_are_listed(with_broken_ones: Path) -> None:

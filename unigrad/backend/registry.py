@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INTERFACE", "Backend", "Compilation", "Runtime", "broken", "found", "get", "installed",
-    "names", "runtime",
+    "names", "runtime", "version_of",
 ]  # fmt: skip
 
 INTERFACE: Final = 2
@@ -89,6 +91,7 @@ class Backend:
         runtime: the module of the functions that need the framework, imported when first run.
         package: the framework's import name.
         install: the command that installs it.
+        tested: the oldest and the newest version of the framework that it is known to work with.
         modes: the modes, default first; empty if there is one way only.
         flat: the modes whose compiler takes functions of arrays alone and not of structures.
         native: whether the framework differentiates (``autodiff="native"``).
@@ -104,6 +107,7 @@ class Backend:
     runtime: str
     package: str
     install: str
+    tested: tuple[str, str] = ("", "")
     modes: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
     native: bool = False
@@ -201,15 +205,60 @@ def runtime(backend: Backend) -> Any:
 
     Raises:
         BackendNotInstalledError: if the framework is not there; the message has the pip line.
+        BackendError: if it is too old, or does not start; the message says whose failure that is.
     """
     if not installed(backend):
         raise BackendNotInstalledError(
             f"the target {backend.name!r} needs {backend.package}, which is not installed:"
             f" {backend.install}"
         )
+    version = version_of(backend.package)
+    oldest, newest = backend.tested
+    known = f"; the backend is tested with {backend.package} {oldest} to {newest}" if oldest else ""
+    if _is_older(version, oldest):
+        raise BackendError(f"{backend.package} {version} is too old{known}: {backend.install}")
+    try:
+        importlib.import_module(backend.package)
+    except Exception as error:
+        raise BackendError(
+            f"{backend.package} {version} itself does not import here, with or without unigrad"
+            f"{_beside(backend)}: {type(error).__name__}: {error}"
+        ) from error
     try:
         return importlib.import_module(backend.runtime)
     except Exception as error:
         raise BackendError(
-            f"the backend {backend.name!r} does not start: {type(error).__name__}: {error}"
+            f"the backend {backend.name!r} does not start with {backend.package} {version}"
+            f"{known}: {type(error).__name__}: {error}"
         ) from error
+
+
+def version_of(package: str) -> str:
+    """The version of the distribution that an import package came with, without importing it."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        names = metadata.packages_distributions().get(package, [])
+        return metadata.version(names[0]) if names else "of unknown version"
+
+
+def _is_older(version: str, oldest: str) -> bool:
+    """Whether a version like ``2.13.0+cpu`` comes before one like ``2.6``."""
+    parts = [tuple(int(part) for part in re.findall(r"\d+", one)[:2]) for one in (version, oldest)]
+    return len(parts[0]) == 2 and parts[0] < parts[1]  # noqa: PLR2004  (else it is not known)
+
+
+def _beside(backend: Backend) -> str:
+    """The other frameworks in this process: two may bring libraries that exclude each other."""
+    packages = {one.package for name in names() if (one := _quietly(name)) is not None}
+    others = [one for one in sorted(packages - {backend.package, "numpy"}) if one in sys.modules]
+    return f" (beside {listed(others)}, imported before it in this process)" if others else ""
+
+
+def _quietly(name: str) -> Backend | None:
+    try:
+        return found(name)
+    except BackendError:
+        return None
