@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from unigrad.backend import registry
-from unigrad.errors import ArgumentError, DTypeError, locate
+from unigrad.errors import ArgumentError, BackendError, DTypeError, locate
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import default_float
@@ -166,9 +166,12 @@ def owner_of(value: Any) -> Backend | None:
             continue
         try:
             backend = registry.found(name)
-        except Exception:  # noqa: BLE001, S112  (one broken backend must not stop the others)
-            continue
-        if backend.package in sys.modules and registry.runtime(backend).is_native(value):
+            own = backend.package in sys.modules and registry.runtime(backend).is_native(value)
+        except BackendError:
+            if kind.__module__.partition(".")[0] == name:
+                raise  # an array of that very framework
+            continue  # one broken backend must not stop the others
+        if own:
             _owners[kind] = backend
             return backend
     return None
