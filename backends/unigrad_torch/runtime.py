@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from unigrad.ir.types import DType
 
 __all__ = [
-    "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
-    "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
+    "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray",
+    "attach", "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
     "from_numpy", "is_native", "on_tape", "opaque", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
@@ -176,8 +176,9 @@ def _native(device: str) -> torch.device:
     return torch.device(device.replace("gpu", "cuda"))
 
 
-def synchronise() -> None:
-    """Wait until all devices have done what they were asked to do."""
+def synchronise(values: Any = ()) -> None:
+    """Wait until all devices have done what they were asked to do, and so have ``values``."""
+    del values
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     if torch.backends.mps.is_available():
