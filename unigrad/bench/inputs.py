@@ -76,8 +76,8 @@ def arguments_of(function: Function, where: str, inputs: Inputs) -> Call:
     """
     if inputs.kind == "function":
         module = where.rpartition(":")[0]
-        given: Any = function_at(f"{module}:{inputs.words[0]}").function()
-        return Call(tuple(given), {}) if isinstance(given, (tuple, list)) else Call((), given)
+        given = function_at(f"{module}:{inputs.words[0]}").function()
+        return Call((), given) if isinstance(given, dict) else Call(tuple(given), {})  # pyright: ignore[reportUnknownArgumentType]
     read = read_type if inputs.kind == "types" else read_value
     args, kwargs = arguments(inputs.words, read)
     needed = inspect.signature(function).parameters.values()
