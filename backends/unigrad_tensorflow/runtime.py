@@ -208,12 +208,14 @@ def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., 
     compiled = _tf.function(of_tensors, autograph=False, jit_compile=wanted.mode == "xla" or None)
     concrete = compiled.get_concrete_function(*specs)
     captures = tuple(concrete.captured_inputs)
-    innermost = getattr(getattr(concrete, "inference_fn", None), "call_flat", None)
+    inference = getattr(concrete, "inference_fn", None)
+    innermost = getattr(inference, "call_flat", None)
     if innermost is None:  # another TensorFlow: by the public way
         return concrete
+    pack = inference.function_type.pack_output
 
     def call(*tensors: Any) -> Any:
-        return tuple(innermost(*tensors, *captures))
+        return pack(innermost(*tensors, *captures))
 
     call.concrete = concrete  # its graph lives as long as it does
     return call

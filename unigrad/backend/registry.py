@@ -93,7 +93,8 @@ class Backend:
         install: the command that installs it.
         tested: the oldest and the newest version of the framework that it is known to work with.
         modes: the modes, default first; empty if there is one way only.
-        flat: the modes whose compiler takes functions of arrays alone and not of structures.
+        flat: the modes whose compiler takes functions of arrays alone and not of structures (what
+            they return may be tuples and lists of arrays).
         native: whether the framework differentiates (``autodiff="native"``).
         ruled: the modes in which its transforms obey our rule around a native op and its forward
             mode is right; in another one, transforms that need either are expanded by our rules.

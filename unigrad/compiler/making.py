@@ -98,7 +98,6 @@ def make(
     names = [f"y{position}" for position in range(len(traced.graph.outputs))]
     text = literal(traced.structure, names)
     nested = bool(names) and not one_node and text is not None and "{" not in text
-    nested = nested and place.mode not in backend.flat
     wanted = registry.Compilation(
         place.mode, place.device,
         native_in=all(leaf.owner == backend.name for leaf in arguments.leaves),

@@ -251,7 +251,8 @@ def build(
 ) -> Program:
     """The native function of a graph; what it is compiled for, ``wanted`` says."""
     # A compiler of array functions gets one; what takes structures apart stands before it.
-    alone = wanted.mode in backend.flat
+    structured = any(parameter.leaves[0][1] for parameter in parameters or ())
+    alone = structured and wanted.mode in backend.flat
     emitted, written = write(
         graph, backend, mode=wanted.mode, device=wanted.device, name=name,
         parameters=None if alone else parameters,
@@ -276,5 +277,5 @@ def build(
     flat = emitted.flat
     if alone:
         counts = len(graph.inputs), len(graph.outputs)
-        function, flat = unpacked(function, parameters, *counts, render, label)
+        function, flat = unpacked(function, parameters or (), *counts, render, label)
     return Program(function, emitted._replace(flat=flat), written)

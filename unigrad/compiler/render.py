@@ -17,7 +17,7 @@ __all__ = ["literal", "unpacked"]
 
 def unpacked(
     native: Callable[..., Any],
-    parameters: Sequence[Parameter] | None,
+    parameters: Sequence[Parameter],
     inputs: int,
     outputs: int,
     render: Callable[[Sequence[str]], str | None] | None,
@@ -32,16 +32,12 @@ def unpacked(
     result = None if render is None else render(names)
     flat = render is not None and result is None
     result = result or (names[0] if len(names) == 1 and not flat else _tuple(names))
-    arguments = [f"x{number}" for number, _ in enumerate(parameters or ())]
+    arguments = [f"x{number}" for number, _ in enumerate(parameters)]
     leaves: dict[int, str] = {}
-    for argument, parameter in zip(arguments, parameters or (), strict=True):
+    for argument, parameter in zip(arguments, parameters, strict=True):
         leaves.update((position, argument + path) for position, path in parameter.leaves)
     passed = [leaves[position] for position in sorted(leaves)]
-    if parameters is None or passed == arguments:
-        if result == _tuple(names):
-            return native, flat
-        arguments, passed = ["*arguments"], ["*arguments"]
-    elif len(passed) < inputs:  # what the function took from around it comes last
+    if len(passed) < inputs:  # what the function took from around it comes last
         arguments.append("*hidden")
         passed.append("*hidden")
     text = (
