@@ -53,6 +53,8 @@ _NATIVE: Final[dict[DType, Any]] = {
 }
 _OURS: Final[dict[Any, DType]] = {native: dtype for dtype, native in _NATIVE.items()}
 
+_DLPACK_CPU: Final = 1
+
 GUARD_ACTIVE: Final = "no_tape() and eagerly()"
 """Whether no tape and no forward accumulator records, and no graph is being built."""
 
@@ -121,7 +123,13 @@ def to_numpy(value: Any) -> Any:
 
 
 def from_dlpack(value: Any, device: Any) -> Any:
-    """A tensor of another framework's array, by the DLPack protocol."""
+    """A tensor of another framework's array, by the DLPack protocol.
+
+    Raises:
+        BufferError: if its memory begins where TensorFlow's kernels would abort the process.
+    """
+    if value.__dlpack_device__()[0] == _DLPACK_CPU and np.from_dlpack(value).ctypes.data % 64:
+        raise BufferError("the memory is not aligned")
     with _tf.device(_full(device)):
         return _tf.experimental.dlpack.from_dlpack(value.__dlpack__())
 

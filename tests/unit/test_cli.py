@@ -97,7 +97,7 @@ def test_targets_without_devices_are_told_from_metadata() -> None:
     found = {one["name"]: one for one in json.loads(succeed("targets", "--no-devices", "--json"))}
     assert found["numpy"] == {
         "name": "numpy", "installed": True, "version": metadata.version("numpy"), "modes": [],
-        "derivatives": ["graph"], "devices": [], "install": "", "problem": "",
+        "derivatives": ["graph"], "devices": [], "exchange": {}, "install": "", "problem": "",
     }  # fmt: skip
     assert found["torch"]["modes"] == ["torch:eager", "torch:compile"]
     assert found["torch"]["derivatives"] == ["graph", "native"]
@@ -108,6 +108,18 @@ def test_one_target_is_asked_for_its_devices() -> None:
     heading, row = output.splitlines()
     assert heading.split() == ["backend", "version", "modes", "derivatives", "devices"]
     assert row.split() == ["numpy", metadata.version("numpy"), "-", "graph", "cpu"]
+
+
+def test_how_arrays_go_from_one_framework_to_another_is_measured() -> None:
+    pytest.importorskip("torch")
+    found = json.loads(succeed("targets", "numpy", "torch", "strict", "--json"))
+    exchange = {one["name"]: one["exchange"] for one in found}
+    assert exchange == {
+        "numpy": {"torch": "shared"}, "torch": {}, "strict": {"torch": "shared"},
+    }  # fmt: skip
+    output = succeed("targets", "numpy", "torch")
+    assert "array from  to torch" in output
+    assert "numpy       shared" in output
 
 
 def test_an_unknown_target_is_an_error_without_a_traceback() -> None:

@@ -16,6 +16,8 @@ from unigrad.cli.common import app, console, told
 from unigrad.errors import BackendError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from unigrad.backend.registry import Backend
 
 __all__ = ["targets"]
@@ -33,6 +35,8 @@ def targets(
 ) -> None:
     """List the backends: what is installed, versions, modes, devices, and what is broken."""
     found = [_target(name, devices=devices) for name in names or registry.names()]
+    if devices:
+        _add_exchange(found)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -48,6 +52,7 @@ def targets(
         )
     where = console()
     where.print(table)
+    _print_exchange(found, where)
     for one in found:
         problem = one["problem"] or one["install"]
         if problem:
@@ -59,7 +64,7 @@ def _target(name: str, *, devices: bool) -> dict[str, Any]:
     """What is known of one backend."""
     known: dict[str, Any] = {
         "name": name, "installed": False, "version": "", "modes": [], "derivatives": [],
-        "devices": [], "install": "", "problem": "",
+        "devices": [], "exchange": {}, "install": "", "problem": "",
     }  # fmt: skip
     try:
         backend = registry.found(name)
@@ -103,3 +108,69 @@ def _devices(backend: Backend) -> tuple[list[str], str]:
             return json.loads(line.removeprefix("devices: ")), ""
     last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
     return [], f"does not start: {last or f'the process ended with {done.returncode}'}"
+
+
+_EXCHANGE: Final = """\
+import importlib, json, sys
+import numpy as np
+from unigrad.backend import registry
+from unigrad.ir.types import DTYPES
+sys.path[:] = json.loads(sys.argv[1])
+runtimes = {}
+for name in sys.argv[2:]:
+    try:
+        runtimes[name] = registry.runtime(registry.found(name))
+    except Exception:
+        pass  # what is wrong with it is told elsewhere
+address = lambda array: np.from_dlpack(array).ctypes.data
+how = {}
+for a, source in runtimes.items():
+    array = source.asarray(np.arange(1024.0), DTYPES["float64"], None)
+    for b, home in runtimes.items():
+        if a == b or not hasattr(home, "from_dlpack"):
+            continue
+        try:
+            taken = home.from_dlpack(array, None)
+        except Exception:
+            how.setdefault(a, {})[b] = "by way of NumPy"
+            continue
+        try:
+            shared = address(taken) == address(array)
+        except Exception:
+            shared = False
+        how.setdefault(a, {})[b] = "shared" if shared else "copied"
+print("exchange:", json.dumps(how))
+"""
+
+
+def _add_exchange(found: list[dict[str, Any]]) -> None:
+    """Ask how arrays go from one framework to another; all of them are in one process for that."""
+    ready = [one["name"] for one in found if one["installed"] and not one["problem"]]
+    if len(ready) < 2:  # noqa: PLR2004  (nothing to exchange)
+        return
+    words = [sys.executable, "-c", _EXCHANGE, json.dumps(sys.path), *ready]
+    try:
+        done = subprocess.run(  # noqa: S603  (this very interpreter)
+            words, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return
+    for line in done.stdout.splitlines():
+        if line.startswith("exchange: "):
+            how = json.loads(line.removeprefix("exchange: "))
+            for one in found:
+                one["exchange"] = how.get(one["name"], {})
+
+
+def _print_exchange(found: list[dict[str, Any]], where: Console) -> None:
+    """Which framework shares an array with which: from the row's to the column's."""
+    names = sorted({name for one in found for name in one["exchange"]})
+    if not names:
+        return
+    table = Table("array from", *(f"to {name}" for name in names), box=None, pad_edge=False)
+    for one in found:
+        if one["exchange"]:
+            cells = [one["exchange"].get(name, "-") for name in names]
+            table.add_row(Text(one["name"], style="bold"), *cells)
+    where.print()
+    where.print(table)

@@ -18,6 +18,7 @@ from unigrad.compiler.arguments import leaf_of
 from unigrad.compiler.guard import guard, returned, silenced, silencing
 from unigrad.compiler.pipeline import Program, build
 from unigrad.compiler.render import literal
+from unigrad.compiler.state import log
 from unigrad.compiler.tape import Tape
 from unigrad.errors import DifferentiationError, locate
 from unigrad.ir.nodes import CONSTANT, INPUT, Node
@@ -133,10 +134,7 @@ def _round_trip(call: Callable[..., Any], runtime: Any, home: Any) -> Callable[.
     """``call`` with its results brought back to the framework that the arguments came from."""
 
     def back(value: Any) -> Any:
-        if not runtime.is_native(value):
-            return value
-        array = np.asarray(runtime.to_numpy(value))
-        return home.asarray(array, as_dtype(array.dtype), None)
+        return exchanged(value, runtime, home, None) if runtime.is_native(value) else value
 
     def there_and_back(*values: Any) -> Any:
         return map_structure(back, call(*values))
@@ -227,15 +225,22 @@ def _converter(leaf: Leaf, place: Place, runtime: Any) -> Callable[[Any], Any]:
                 ),
                 caller_location(),
             )
-        from_dlpack = getattr(runtime, "from_dlpack", None)
-        if from_dlpack is not None:
-            try:
-                return from_dlpack(value, device)
-            except (TypeError, RuntimeError, BufferError, ValueError):
-                pass  # a layout or a dtype that DLPack does not carry goes by way of NumPy
-        return runtime.asarray(other.to_numpy(value), dtype, device)
+        return exchanged(value, other, runtime, device)
 
     return travel
+
+
+def exchanged(value: Any, source: Any, home: Any, device: str | None) -> Any:
+    """An array of one framework as one of another: its memory shared where DLPack can do that."""
+    from_dlpack = getattr(home, "from_dlpack", None)
+    if from_dlpack is not None:
+        try:
+            return from_dlpack(value, device)
+        except Exception as error:  # noqa: BLE001  (each framework has its own way to refuse)
+            # A layout or a dtype that DLPack does not carry goes by way of NumPy.
+            log().debug("no DLPack from %s: %s", type(value).__name__, error)
+    array = np.asarray(source.to_numpy(value))
+    return home.asarray(array, as_dtype(array.dtype), device)
 
 
 def way_in(native_in: bool, runtime: Any) -> Callable[..., Any]:  # noqa: FBT001
