@@ -7,16 +7,18 @@ than linear time (measured: 2.1 against 0.8 microseconds per node).
 from __future__ import annotations
 
 import gc
-import threading
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from unigrad.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 __all__ = ["collector_paused"]
 
-_lock = threading.Lock()
+_lock = lock()
 _depth = 0
 _was_enabled = False
 
@@ -37,3 +39,15 @@ def collector_paused() -> Generator[None]:
             _depth -= 1
             if _depth == 0 and _was_enabled:
                 gc.enable()
+
+
+def _start_anew() -> None:
+    """In a forked child: whoever held the collector back in another thread is not here."""
+    global _depth  # noqa: PLW0603
+    if _depth and _was_enabled:
+        gc.enable()
+    _depth = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

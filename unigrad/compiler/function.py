@@ -161,12 +161,9 @@ class Function:
             arguments.structure, arguments.types, arguments.plan,
         )  # fmt: skip
         state = self._state
-        with state.lock:
-            known = state.compiled.get(key)
-            if known is not None:
-                state.compiled.move_to_end(key)
-                state.hits += 1
-                return known, place
+        known = state.look_up(key)
+        if known is not None:
+            return known, place
         from unigrad.compiler.making import Place, make  # imported by need
 
         # Not under the lock: the function may call another that is being compiled elsewhere, and

@@ -6,10 +6,11 @@ taken anew in every turn of a loop finds what the first turn made.
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from unigrad.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -26,6 +27,8 @@ def log() -> Logger:
 
 
 LIMIT: Final = 256
+
+_lock = lock()  # of all caches: it is held for a look-up and never while anything is made
 
 
 class CacheInfo(NamedTuple):
@@ -56,24 +59,32 @@ class State:
         guards: for each setting, the emitted guard of the signature met last.
     """
 
-    __slots__ = ("__weakref__", "compiled", "guards", "hits", "lock", "misses", "traced", "traces")
+    __slots__ = ("__weakref__", "compiled", "guards", "hits", "misses", "traced", "traces")
 
     def __init__(self) -> None:
         self.compiled: OrderedDict[Hashable, Any] = OrderedDict()
         self.traced: OrderedDict[Hashable, Any] = OrderedDict()
         self.guards: dict[Any, Any] = {}
-        self.lock = threading.RLock()
         self.hits = 0
         self.misses = 0
         self.traces = 0
 
     def keep(self, cache: OrderedDict[Hashable, Any], key: Hashable, value: Any) -> Any:
         """Put ``value`` into a cache of bounded size."""
-        with self.lock:
+        with _lock:
             cache[key] = value
             while len(cache) > LIMIT:
                 cache.popitem(last=False)
         return value
+
+    def look_up(self, key: Hashable) -> Any:
+        """The compiled signature of that key, ``None`` if there is none; counted as used."""
+        with _lock:
+            known = self.compiled.get(key)
+            if known is not None:
+                self.compiled.move_to_end(key)
+                self.hits += 1
+        return known
 
     def info(self) -> CacheInfo:
         """The counters."""
@@ -81,7 +92,7 @@ class State:
 
     def clear(self) -> None:
         """Forget everything."""
-        with self.lock:
+        with _lock:
             self.compiled.clear()
             self.traced.clear()
             self.guards = {}
@@ -90,7 +101,6 @@ class State:
 
 # By identity: objects that are equal may hold different arrays.
 _states: dict[int, tuple[weakref.ref[Any], dict[Any, State]]] = {}
-_lock = threading.Lock()
 
 
 def state_of(function: Any, chain: Hashable) -> State:

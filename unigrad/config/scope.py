@@ -7,7 +7,6 @@ it stale (``configure``, ``reload``) replaces the object that it was made from.
 from __future__ import annotations
 
 import functools
-import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, cast
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, cast
 from unigrad.config.settings import DEFAULT, NAMES, Choice, Settings, checked, settle
 from unigrad.config.sources import Layer, environment, files
 from unigrad.errors import ArgumentError
+from unigrad.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ class _Scope:
 
 
 _process = _Process()
-_lock = threading.Lock()
+_lock = lock()
 _innermost: ContextVar[_Scope | None] = ContextVar("unigrad_settings", default=None)
 
 

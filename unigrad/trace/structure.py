@@ -11,10 +11,10 @@ from __future__ import annotations
 import dataclasses
 import enum
 import inspect
-import threading
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast, final
 
 from unigrad.errors import ArgumentError, listed
+from unigrad.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -158,7 +158,7 @@ def map_structure(function: Callable[[Any], Any], tree: T) -> T:
 
 # -- types that are registered ---------------------------------------------------------------------
 
-_lock: Final = threading.Lock()
+_lock: Final = lock()
 _adopted: Final[set[type]] = set()
 
 
