@@ -17,5 +17,4 @@ BACKEND = Backend(
     modes=("jit", "eager"),
     flat=("jit",),
     native=True,
-    ruled=("jit", "eager"),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unigrad.backend import Backend
+from unigrad.backend import Backend, Gap
+from unigrad.ops import apply
 from unigrad_tensorflow.dialect import DIALECT
 
 __all__ = ["BACKEND"]
@@ -17,5 +18,13 @@ BACKEND = Backend(
     modes=("graph", "eager", "xla"),
     flat=("graph", "xla"),
     native=True,
-    ruled=("graph", "eager", "xla"),
+    gaps=(
+        Gap(
+            "reverse mode over two nested forward accumulators leaves a term out, silently",
+            lambda transform: (
+                transform.kind == "jvp"
+                and any(node.op is apply.jvp_of for node in transform.body.nodes)
+            ),
+        ),
+    ),
 )

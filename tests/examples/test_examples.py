@@ -17,19 +17,13 @@ import numpy as np
 import pytest
 
 import unigrad as ug
+from tests import targets
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-WITH_TORCH = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="torch is not installed"
-)
-TARGETS = [
-    pytest.param("numpy", "graph", id="numpy-graph"),
-    pytest.param("torch:eager", "graph", id="torch:eager-graph", marks=WITH_TORCH),
-    pytest.param("torch:eager", "native", id="torch:eager-native", marks=WITH_TORCH),
-]
+WAYS = targets.ways(targets.TARGETS)
 
 
 def example(name: str) -> ModuleType:
@@ -55,7 +49,7 @@ def reference_losses(digits: ModuleType) -> list[float]:
     return losses
 
 
-@pytest.mark.parametrize(("target", "autodiff"), TARGETS)
+@pytest.mark.parametrize(("target", "autodiff"), WAYS)
 def test_digits_reads_held_out_images(digits: ModuleType, target: str, autodiff: str) -> None:
     with ug.use(target, autodiff=autodiff):
         losses, accuracy = digits.main()
@@ -63,7 +57,7 @@ def test_digits_reads_held_out_images(digits: ModuleType, target: str, autodiff:
     assert losses[-1] < 0.1 * losses[0]
 
 
-@pytest.mark.parametrize(("target", "autodiff"), TARGETS[1:])
+@pytest.mark.parametrize(("target", "autodiff"), WAYS[1:])
 def test_digits_learns_the_same_on_every_target(
     digits: ModuleType, reference_losses: list[float], target: str, autodiff: str
 ) -> None:
@@ -114,7 +108,7 @@ def _loss_and_gradient(
     return -np.mean(np.sum(targets * log_chances, axis=-1)), gradient
 
 
-@pytest.mark.parametrize(("target", "autodiff"), TARGETS)
+@pytest.mark.parametrize(("target", "autodiff"), WAYS)
 def test_breast_cancer_matches_scikit_learn(target: str, autodiff: str) -> None:
     with ug.use(target, autodiff=autodiff):
         ours, theirs = example("breast_cancer").main()
@@ -123,20 +117,15 @@ def test_breast_cancer_matches_scikit_learn(target: str, autodiff: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "runs_torch"),
-    [
-        pytest.param(None, False, id="default"),
-        pytest.param("torch:eager", True, id="torch:eager", marks=WITH_TORCH),
-    ],
+    "target",
+    [pytest.param(None, id="default"), *targets.of(targets.FRAMEWORKS)],
 )
-def test_the_environment_alone_switches_the_target(
-    target: str | None, runs_torch: bool, tmp_path: Path
-) -> None:
-    """The program as it stands; afterwards the process says whether PyTorch was there."""
+def test_the_environment_alone_switches_the_target(target: str | None, tmp_path: Path) -> None:
+    """The program as it stands; afterwards the process says which framework was there."""
     program = (
         "import runpy, sys\n"
         f"runpy.run_path({str(EXAMPLES / 'digits.py')!r}, run_name='__main__')\n"
-        "print('torch' in sys.modules)\n"
+        "print(*{'torch', 'tensorflow', 'jax'}.intersection(sys.modules))\n"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("UNIGRAD_")}
     environment["XDG_CONFIG_HOME"] = str(tmp_path)  # no settings file of the user's either
@@ -152,6 +141,6 @@ def test_the_environment_alone_switches_the_target(
         timeout=120,
     )
     assert finished.returncode == 0, finished.stderr
-    *_, summary, torch_was_there = finished.stdout.strip().splitlines()
+    *_, summary, there = finished.stdout.splitlines()
     assert float(summary.split()[-1]) >= 0.95
-    assert torch_was_there == str(runs_torch)
+    assert there == ("" if target is None else target.partition(":")[0])

@@ -7,6 +7,8 @@ through the entry point group ``unigrad.backends``; the guide is ``docs/how-to/a
 from __future__ import annotations
 
 from unigrad.backend.dialect import OURS, Dialect, Fused, Row
-from unigrad.backend.registry import INTERFACE, Backend, Compilation
+from unigrad.backend.registry import INTERFACE, Backend, Compilation, Gap, Transform
 
-__all__ = ["INTERFACE", "OURS", "Backend", "Compilation", "Dialect", "Fused", "Row"]
+__all__ = [
+    "INTERFACE", "OURS", "Backend", "Compilation", "Dialect", "Fused", "Gap", "Row", "Transform",
+]  # fmt: skip

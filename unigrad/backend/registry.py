@@ -8,7 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from unigrad.config import did_you_mean
 from unigrad.errors import BackendError, BackendNotInstalledError, TargetError, listed
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from unigrad.ir.types import DType, TensorType
 
 __all__ = [
-    "INTERFACE", "Backend", "Compilation", "Runtime", "broken", "found", "get", "installed",
-    "names", "runtime", "version_of",
+    "INTERFACE", "Backend", "Compilation", "Gap", "Runtime", "Transform", "broken", "found", "get",
+    "installed", "names", "runtime", "version_of",
 ]  # fmt: skip
 
 INTERFACE: Final = 2
@@ -81,6 +81,36 @@ class Compilation:
     tape: str = ""
 
 
+class Transform(NamedTuple):
+    """A derivative that a framework is to take.
+
+    Attributes:
+        kind: ``"vjp"`` or ``"jvp"``.
+        body: what is differentiated.
+        ruled: whether an op in it stands under our rule, because its native gradient breaks the
+            convention.
+    """
+
+    kind: str
+    body: Graph
+    ruled: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Transforms that a framework gets wrong.
+
+    Attributes:
+        reason: what it does instead, for the page of coverage.
+        covers: whether a transform is one of them.
+        modes: the modes in which this is so; all of them by default.
+    """
+
+    reason: str
+    covers: Callable[[Transform], bool]
+    modes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Backend:
     """A framework as unigrad sees it.
@@ -96,8 +126,7 @@ class Backend:
         flat: the modes whose compiler takes functions of arrays alone and not of structures (what
             they return may be tuples and lists of arrays).
         native: whether the framework differentiates (``autodiff="native"``).
-        ruled: the modes in which its transforms obey our rule around a native op and its forward
-            mode is right; in another one, transforms that need either are expanded by our rules.
+        gaps: the transforms that it gets wrong, which our rules expand in native mode too.
         interface: the version of the backend interface that it is written for.
         legalise: further rewriting of a graph before it is written.
         decorators: lines above the function that is written for a graph.
@@ -112,7 +141,7 @@ class Backend:
     modes: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
     native: bool = False
-    ruled: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     interface: int = INTERFACE
     legalise: Callable[[Graph], Graph] | None = None
     decorators: Callable[[Graph], Sequence[str]] = lambda _: ()

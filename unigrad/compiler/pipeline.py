@@ -10,6 +10,7 @@ from unigrad.backend import registry
 from unigrad.backend.emit import Emitted, Parameter, emit
 from unigrad.backend.expressions import unsupported
 from unigrad.backend.load import load
+from unigrad.backend.registry import Transform
 from unigrad.compiler.collector import collector_paused
 from unigrad.compiler.render import unpacked
 from unigrad.compiler.rules import rule_of
@@ -205,8 +206,8 @@ def _write(
 ) -> tuple[Emitted, Graph]:  # fmt: skip
     native = native and backend.native
     ours = native and conventions == "unigrad"
-    if ours and mode and mode not in backend.ruled:
-        graph = without_rules(graph, backend)
+    if ours:
+        graph = without_gaps(graph, backend, mode)
 
     def rules(node: Node) -> Rule:
         return rule_of(node, lambda body: legalise(body, backend))
@@ -221,15 +222,17 @@ def _write(
     return emitted, graph
 
 
-def without_rules(graph: Graph, backend: Backend) -> Graph:
-    """The graph, with those transforms expanded that this mode of a framework gets wrong.
-
-    They are those of a body with an op whose rule it would ignore, and the forward ones.
-    """
+def without_gaps(graph: Graph, backend: Backend, mode: str) -> Graph:
+    """The graph, with those transforms expanded that this mode of a framework gets wrong."""
+    gaps = [gap for gap in backend.gaps if not gap.modes or mode in gap.modes]
+    if not gaps:
+        return graph
     dialect = backend.dialect
 
     def is_wrong(op: Any, body: Graph) -> bool:
-        return op is jvp_of or any(dialect.is_ruled(node) for node in legalise(body, backend).nodes)
+        ruled = any(dialect.is_ruled(node) for node in legalise(body, backend).nodes)
+        transform = Transform("jvp" if op is jvp_of else "vjp", body, ruled)
+        return any(gap.covers(transform) for gap in gaps)
 
     def prepare(body: Graph) -> Graph:
         return run(BEFORE_DIFFERENTIATION, body)[0]
