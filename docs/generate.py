@@ -86,8 +86,31 @@ def ops_page() -> str:
         parts.append(f"## {title}\n\n{ops_table(functions, backends)}")
     named = [value for _, value in public]
     internal = [(op.name, op) for op in OPS.values() if op not in named]
-    parts += [INTERNAL, ops_table(internal, backends), *reasons(backends)]
+    parts += [INTERNAL, ops_table(internal, backends), *reasons(backends), *gaps(backends)]
     return "\n".join(parts)
+
+
+GAPS = """\
+## Native mode: what a framework gets wrong
+
+With `autodiff="native"` the framework differentiates. Where it does so wrongly, whatever the op,
+the transform is written out by unigrad's rules instead, with all that it holds; the rest stays the
+framework's. NumPy has no derivatives of its own and runs graph mode. One promise is graph mode's
+alone on every backend: that a branch of `where` which is not selected contributes exactly 0 where
+it is singular.
+
+| backend | modes | what it does |
+| --- | --- | --- |"""
+
+
+def gaps(backends: Sequence[Backend]) -> Iterator[str]:
+    """The transforms that a framework gets wrong, and in which modes."""
+    yield GAPS
+    for backend in backends:
+        for gap in backend.gaps:
+            modes = ", ".join(gap.modes) or "all"
+            yield f"| {backend.name} | {modes} | {gap.reason} |"
+    yield ""
 
 
 def own_backends() -> list[Backend]:

@@ -10,7 +10,14 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["COMPILED", "EAGER", "FRAMEWORKS", "TARGETS", "of", "ways"]
+__all__ = ["COMPILED", "EAGER", "FRAMEWORKS", "PYTORCH_IS_LOUD", "TARGETS", "of", "ways"]
+
+PYTORCH_IS_LOUD = [
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script(_method)?` is:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:`torch._prims_common.check` is:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.* should not be instantiated:DeprecationWarning"),
+]
+"""PyTorch uses what PyTorch has deprecated, when its forward mode or its compiler is first used."""
 
 EAGER = ("numpy", "torch:eager", "tensorflow:eager", "jax:eager")
 """Targets that run a function as soon as it is written."""

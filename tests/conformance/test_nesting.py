@@ -18,12 +18,7 @@ from tests import targets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [
-    # PyTorch uses what PyTorch has deprecated, when its forward mode or its compiler is first used.
-    pytest.mark.filterwarnings("ignore:`torch.jit.script(_method)?` is:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:`torch._prims_common.check` is:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:.* should not be instantiated:DeprecationWarning"),
-]
+pytestmark = targets.PYTORCH_IS_LOUD
 
 
 def f(x: Any) -> Any:

@@ -22,6 +22,8 @@ from tests import targets
 if TYPE_CHECKING:
     from types import ModuleType
 
+pytestmark = targets.PYTORCH_IS_LOUD
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 WAYS = targets.ways(targets.TARGETS)
 
