@@ -130,7 +130,7 @@ class Expressions:
             text, tight = number_text(node)
             if text.startswith(("math.", "-math.")):
                 self._used.add("math")
-            if number:
+            if number and not _is_huge(node):
                 return text if tight >= binding else f"({text})"
             self._used.update(re.findall(r"\b[A-Za-z_]\w*(?=[.(])", self.dialect.number))
             device = "" if self._device is None else f', device="{self._device}"'
@@ -199,6 +199,11 @@ class Expressions:
         while len(parts) > 1 and parts[-1] == ":":
             parts.pop()
         return ", ".join(parts) or "()"
+
+
+def _is_huge(number: Node) -> bool:
+    """Whether a number is an unsigned one of 64 bits, which not every framework reads as such."""
+    return number.dtype.kind == "uint" and number.params[0].item() >> 63 != 0
 
 
 def unsupported(node: Node, dialect: Dialect) -> UnsupportedError:
