@@ -14,6 +14,8 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
+
 from unigrad.backend import registry
 from unigrad.errors import ArgumentError, DTypeError, locate
 from unigrad.ir.source import caller_location
@@ -55,8 +57,8 @@ class Static:
 def _exact(value: Any) -> Any:
     """What tells settings apart that Python counts as equal: 1, 1.0 and True; 0.0 and -0.0."""
     kind: type = value.__class__
-    if isinstance(value, float):
-        return kind, value.hex()  # nan is equal to itself
+    if isinstance(value, (float, np.floating)):
+        return kind, float(cast("float", value)).hex()  # nan is equal to itself
     if isinstance(value, tuple):
         return kind, tuple([_exact(one) for one in cast("tuple[Any, ...]", value)])
     return kind, value

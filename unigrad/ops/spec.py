@@ -285,10 +285,14 @@ def _members(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _hashable(value: Any) -> Any:
+    """A parameter as it is remembered: lists as tuples, NumPy's integers as Python's."""
     if isinstance(value, (list, tuple)):
         return tuple(_hashable(item) for item in cast("Sequence[Any]", value))
-    if isinstance(value, np.integer):
-        return int(cast("int", value))
+    if is_numpy(value):
+        array: Any = value
+        if array.dtype.kind in "iu":
+            return _hashable(array.tolist())  # of a scalar, an int
+        return array if array.ndim else array[()]
     return value
 
 
