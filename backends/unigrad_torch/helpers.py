@@ -110,7 +110,8 @@ def variance(x, axes, correction, keepdims):
     centred = x - x.mean(axes, keepdim=True) if axes else x - x
     squares = torch.square(centred)
     total = squares.sum(axes, keepdim=keepdims) if axes else squares
-    return total / torch.full_like(total, freedom - correction)
+    rest = freedom - correction if freedom > correction else math.nan
+    return total / torch.full_like(total, rest)
 
 
 def iota(shape, axis, dtype, device=None):

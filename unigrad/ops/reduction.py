@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from unigrad.errors import ArgumentError
 from unigrad.ir.dims import product
 from unigrad.ops.elementwise import (
     astype,
@@ -31,6 +33,7 @@ from unigrad.ops.shape import (
     squeeze,
     sum_,
 )  # fmt: skip
+from unigrad.ops.spec import Sample, describe
 
 if TYPE_CHECKING:
     from unigrad.ir.nodes import Node
@@ -161,13 +164,34 @@ def _centred(x: Node, axis: tuple[int, ...]) -> Any:
 
 
 def _freedom(x: Node, axis: tuple[int, ...], correction: float) -> Any:
-    return count(x, axis) - float(correction)
+    """``n - correction``; NaN where that leaves nothing, or less, to divide by."""
+    freedom = count(x, axis) - correction
+    if isinstance(freedom, float):
+        return freedom if freedom > 0 else math.nan
+    return where(freedom > 0, freedom, math.nan) if correction > 0 else freedom
 
 
-@reduction(kinds="real floating")
+def _as_correction(correction: Any) -> tuple[float]:
+    if not isinstance(correction, (int, float, np.floating)):
+        raise ArgumentError(f"correction is a Python number, got {describe(correction)}")
+    return (float(cast("float", correction)),)
+
+
+_TOO_FEW: Final = Sample(
+    (np.array([1.0, 3.0]),),
+    {"correction": 2.0},
+    gradient=(np.full(2, np.nan),),
+    note="n <= correction",
+)
+
+
+@reduction(kinds="real floating", further=_as_correction, samples=[_TOO_FEW])
 def var(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
-    """Variance over ``axis``: squared deviations over ``n - correction``."""
-    return np.var(x, axis=axis, keepdims=keepdims, ddof=correction)
+    """Variance over ``axis``: squared deviations over ``n - correction``; NaN if none is left."""
+    freedom = np.sum(np.ones_like(x), axis=axis, keepdims=keepdims) - correction
+    squares = np.square(x - np.mean(x, axis=axis, keepdims=True))
+    total = np.sum(squares, axis=axis, keepdims=keepdims)
+    return total / np.where(freedom > 0, freedom, np.nan)  # of which np.var warns
 
 
 @var.vjp
@@ -183,10 +207,10 @@ def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
     return squares / _freedom(x, axis, correction)
 
 
-@reduction(kinds="real floating")
+@reduction(kinds="real floating", further=_as_correction, samples=[_TOO_FEW])
 def std(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
     """Standard deviation over ``axis``; its gradient at 0 is 0."""
-    return np.std(x, axis=axis, keepdims=keepdims, ddof=correction)
+    return np.sqrt(var.reference(x, axis=axis, keepdims=keepdims, correction=correction))
 
 
 @std.vjp

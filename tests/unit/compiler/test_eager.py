@@ -36,3 +36,9 @@ def test_a_parameter_that_cannot_be_remembered_is_named() -> None:
     wanted = "var: correction is a Python value that is known beforehand, got ndarray"
     with pytest.raises(ArgumentError, match=wanted):
         ug.var(np.ones(3), correction=np.ones(3))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("correction", ["1", None, [1], 1j])
+def test_a_correction_is_a_number(correction: Any) -> None:
+    with pytest.raises(ArgumentError, match="var: correction is a Python number, got"):
+        ug.var(np.ones(3), correction=correction)
