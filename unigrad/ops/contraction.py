@@ -101,6 +101,8 @@ def _normalise_tensordot(operands: tuple[Node, ...], axes: Any) -> tuple[Any, ..
         raise ArgumentError(f"axes is an int or a pair of sequences, got {axes!r}")
     left = tuple(normalise_axis(axis, x.ndim) for axis in as_tuple(pair[0]))
     right = tuple(normalise_axis(axis, y.ndim) for axis in as_tuple(pair[1]))
+    if len(set(left)) < len(left) or len(set(right)) < len(right):
+        raise ShapeError(f"axes={axes} names an axis twice")
     return ((left, right),)
 
 

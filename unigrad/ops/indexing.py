@@ -84,6 +84,9 @@ def index(arrays: Sequence[Array], template: Any) -> Any:
     return _index_with_arrays(x, rest, list(template))
 
 
+index.name = "x[...]"  # as the user writes it, for messages
+
+
 def _index_with_arrays(x: Any, arrays: Sequence[Any], entries: list[Any]) -> Any:
     """Slices first, then the indexed axes together, as one gather."""
     for array in arrays:

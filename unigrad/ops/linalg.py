@@ -55,7 +55,10 @@ def _inside(x: Any, *, lower: bool, offset: int = 0) -> Any:
 
 def triangle(x: Any, *, lower: bool, offset: int = 0) -> Any:
     """``x`` with zeros outside of one triangle; ``offset`` moves the diagonal that is kept."""
-    return where(_inside(x, lower=lower, offset=offset), x, 0)
+    if x.ndim < 2:  # noqa: PLR2004
+        raise ShapeError(f"takes matrices (..., n, m), got shape {x.shape}")
+    zero = False if x.dtype.kind == "bool" else 0
+    return where(_inside(x, lower=lower, offset=offset), x, zero)
 
 
 @composite

@@ -330,7 +330,8 @@ def apply(op: Op[...], place: Scope, operands: Sequence[Any], params: tuple[Any,
     try:
         return op.build(place, operands, params)
     except (ShapeError, DTypeError, ArgumentError, IndexError) as error:
-        if not getattr(error, "__notes__", None):
+        # What the user called is named: of an op without a public name, that is around this one.
+        if op.public and not getattr(error, "__notes__", None):
             _describe(error, op, operands)
             locate(error, caller_location())
         raise
@@ -339,7 +340,7 @@ def apply(op: Op[...], place: Scope, operands: Sequence[Any], params: tuple[Any,
 def _describe(error: Exception, op: Op[...], operands: Sequence[Any]) -> None:
     """Add what was given to the message of a failed call."""
     message = error.args[0] if len(error.args) == 1 else None
-    if isinstance(message, str) and not message.startswith(op.name):
+    if isinstance(message, str) and not message.startswith((f"{op.name}:", f"{op.name}(")):
         given = f" (given: {listed(describe(value) for value in operands)})" if operands else ""
         error.args = (f"{op.name}: {message}{given}",)
 

@@ -173,7 +173,7 @@ class TracedArray(Operators):
         arrays: list[Any] = [self]
         template: list[Any] = []
         for entry in entries:
-            if isinstance(entry, (slice, type(None), type(Ellipsis), Dim)):
+            if isinstance(entry, (slice, type(None), type(Ellipsis), Dim, str)):
                 template.append(entry)
             elif is_int(entry):
                 template.append(int(entry))
