@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from unigrad.ir.nodes import Scope
 
 __all__ = [
-    "cholesky", "outer", "solve", "solve_triangular", "tril", "triu", "vecdot",
+    "cholesky", "cholesky_", "outer", "solve", "solve_triangular", "tril", "triu", "vecdot",
 ]  # fmt: skip
 
 
@@ -87,12 +87,7 @@ def _reference_cholesky(x: Any) -> Any:
 
 @operation(_infer_square, kinds="floating", floating=True)
 def cholesky(x: Array, /) -> Any:
-    """Lower triangular ``L`` with ``L @ L.T = x``; only the lower triangle of ``x`` is read.
-
-    The gradient is symmetric: it is that of a symmetric ``x``, so build one. Of a matrix that is
-    filled in its lower triangle alone, each entry off the diagonal gets half of its derivative; the
-    other half is at the mirrored place. A matrix that is not positive definite gives NaN.
-    """
+    """Lower triangular ``L`` with ``L @ L.T = x``; its gradient is symmetrised."""
     return _reference_cholesky(x)
 
 
@@ -106,6 +101,22 @@ def _(g: Node, out: Node, x: Node) -> Any:
     left = solve_triangular(out, symmetric, lower=True, transpose=True)
     right = solve_triangular(out, matrix_transpose(left), lower=True, transpose=True)
     return unless_dead(g, matrix_transpose(right), (-2, -1))
+
+
+@composite
+def cholesky_(x: Array, /, *, upper: bool = False) -> Any:
+    """Lower triangular ``L`` with ``L @ L.T = x``; only the lower triangle of ``x`` is read.
+
+    The gradient is symmetric: it is that of a symmetric ``x``, so build one. Of a matrix that is
+    filled in its lower triangle alone, each entry off the diagonal gets half of its derivative; the
+    other half is at the mirrored place. A matrix that is not positive definite gives NaN.
+
+    Args:
+        x: symmetric positive definite matrices ``(..., n, n)``.
+        upper: whether to return the transpose, ``U`` with ``U.T @ U = x``.
+    """
+    factor = cholesky(x)
+    return matrix_transpose(factor) if upper else factor
 
 
 def _prepare_solve(op: Op[...], place: Scope, operands: Sequence[Any]) -> list[Node]:

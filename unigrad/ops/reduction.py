@@ -33,15 +33,15 @@ from unigrad.ops.shape import (
     squeeze,
     sum_,
 )  # fmt: skip
-from unigrad.ops.spec import Sample, describe
+from unigrad.ops.spec import Sample, composite, describe
 
 if TYPE_CHECKING:
     from unigrad.ir.nodes import Node
-    from unigrad.ops.spec import Array, Axes
+    from unigrad.ops.spec import Array, Axes, Op
 
 __all__ = [
-    "all_", "any_", "argmax", "argmin", "logsumexp", "max_", "mean", "min_", "prod", "std", "sum_",
-    "var",
+    "all_", "any_", "argmax", "argmin", "logsumexp", "max_", "mean", "min_", "prod", "prod_", "std",
+    "sum_", "sum__", "var",
 ]  # fmt: skip
 
 
@@ -135,6 +135,32 @@ def _halves(x: Any, axis: int, size: int) -> tuple[Any, Any, Any]:
     half = size // 2
     rest = _cut(x, axis, 2 * half, size) if size % 2 else None
     return _cut(x, axis, 0, half), _cut(x, axis, half, 2 * half), rest
+
+
+def _in_dtype(op: Op[...], x: Node, axis: Any, dtype: Any, *, keepdims: bool) -> Node:
+    """A sum or a product computed in a dtype that the caller has chosen."""
+    if dtype is None:
+        return op(x, axis=axis, keepdims=keepdims)
+    # Of small integers the result is wide: brought back to what was asked for.
+    return astype(op(astype(x, dtype), axis=axis, keepdims=keepdims), dtype)
+
+
+@composite
+def sum__(x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Sum over ``axis`` (all axes by default), of small integers and booleans in 64 bits.
+
+    A ``dtype`` is what to add up in, and the dtype of the result.
+    """
+    return _in_dtype(sum_, x, axis, dtype, keepdims=keepdims)
+
+
+@composite
+def prod_(x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Product over ``axis``; its derivative is the product of the other factors, exact at zeros.
+
+    A ``dtype`` is what to multiply in, and the dtype of the result.
+    """
+    return _in_dtype(prod, x, axis, dtype, keepdims=keepdims)
 
 
 def _extremum_vjp(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:

@@ -288,6 +288,17 @@ def _(g: Node, out: Node, *arrays: Node, axis: int) -> tuple[Node, ...]:
     return tuple(parts)
 
 
+@composite
+def concat_(arrays: Sequence[Array], /, *, axis: int | None = 0) -> Any:
+    """Arrays joined along an existing axis; with ``axis=None``, their elements along a new one.
+
+    Their other sizes are equal.
+    """
+    if axis is None:
+        return concat([reshape(array, (-1,)) for array in arrays], axis=0)
+    return concat(arrays, axis=axis)
+
+
 def _infer_stack(operands: tuple[Node, ...], axis: int) -> TensorType:
     types = [tensor(operand) for operand in operands]
     if any(type_.shape != types[0].shape for type_ in types):

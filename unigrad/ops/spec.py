@@ -38,6 +38,8 @@ __all__ = [
     "build",
     "composite",
     "default_float",
+    "describe",
+    "number_node",
     "set_capture",
     "set_evaluator",
 ]
@@ -375,7 +377,7 @@ def as_node(place: Scope, value: Any) -> Node:
     kind = _PYTHON_KINDS.get(value.__class__)
     if kind is not None:
         dtype = default_float() if kind == "float64" else DTYPES[kind]
-        return _scalar(place, value, dtype, weak=True)
+        return number_node(place, value, dtype, weak=True)
     if value.__class__ is Dim:  # a size, which is a Python int where it is known
         size = place.node(OPS["dim_value"], (), (value, DTYPES["int64"]))
         return place.node(OPS["reweigh"], (size,), (True,))
@@ -385,10 +387,11 @@ def as_node(place: Scope, value: Any) -> Node:
 _PYTHON_KINDS: Final[dict[type, str]] = {bool: "bool", int: "int64", float: "float64"}
 
 
-def _scalar(place: Scope, value: Any, dtype: DType, *, weak: bool) -> Node:
+def number_node(place: Scope, value: Any, dtype: DType, *, weak: bool) -> Node:
+    """The node of a number; raises ``DTypeError`` if ``dtype`` has no such number."""
     try:
         return place.constant(value, dtype, weak=weak)
-    except OverflowError:
+    except (OverflowError, ValueError):  # the latter is NumPy's for NaN as an integer
         raise DTypeError(f"the number {value!r} does not fit into {dtype}") from None
 
 
@@ -434,7 +437,7 @@ def cast_node(place: Scope, node: Node, dtype: DType, *, weak: bool = False) -> 
     type_ = tensor(node)
     number = node.op is CONSTANT and type_.ndim == 0 and type_.weak
     if number and not (weak and type_.dtype is dtype):
-        return _scalar(place, node.params[0].item(), dtype, weak=weak)
+        return number_node(place, node.params[0].item(), dtype, weak=weak)
     if type_.dtype is dtype:
         return node
     cast = place.node(OPS["astype"], (node,), (dtype,))
