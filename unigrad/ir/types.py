@@ -307,7 +307,7 @@ def promote(a: TensorType, b: TensorType) -> tuple[DType, bool]:
     weak, strong = (a, b) if a.weak else (b, a)
     if _KIND_RANK[weak.dtype.kind] <= _KIND_RANK[strong.dtype.kind]:
         return strong.dtype, False
-    return weak.dtype, False
+    return weak.dtype, True  # of the number's kind, and still without a width of its own
 
 
 def broadcast_shapes(shapes: Iterable[Shape]) -> Shape:
