@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,14 @@ import pytest
 
 import unigrad as ug
 from unigrad.cli import app
-from unigrad.errors import ArgumentError, DTypeError, ShapeError, TargetError, TracingError
+from unigrad.errors import (
+    ArgumentError,
+    DifferentiationError,
+    DTypeError,
+    ShapeError,
+    TargetError,
+    TracingError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,3 +281,57 @@ def test_the_command_line_proposes_functions_only(tmp_path: Path) -> None:
         assert "did you mean" not in result.output
     result = CliRunner().invoke(app, ["show", f"{path}:los"])
     assert "did you mean 'loss'" in result.output
+
+
+# -- derivatives of what has none ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (
+            lambda: ug.grad(lambda x: None)(1.0),
+            "the function returns None, which is no array; pick",
+        ),
+        (lambda: ug.grad(lambda x: (x, x))(1.0), r"returns 2 values, \(\*, \*\); pick one"),
+        (lambda: ug.grad(lambda x: {"a": x})(1.0), r"returns \{'a': \*\}, which holds one; pick"),
+        (lambda: ug.grad(energy, has_aux=True)(1.0), r"a pair \(value, aux\), got one array"),
+        (
+            lambda: ug.grad(energy)("relu"),
+            "energy: the argument 0 is a str, which has no derivative",
+        ),
+    ],
+)
+def test_a_gradient_is_that_of_one_number_by_arrays(call: Callable[[], Any], wanted: str) -> None:
+    with pytest.raises(DifferentiationError, match=wanted):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (
+            lambda: ug.grad(energy, argnums=2)(1.0),
+            "argnums=2, but the call has 1 positional argument",
+        ),
+        (
+            lambda: ug.grad(partial(power, x=1.0))(y=2.0),
+            "has 0 positional arguments; argnames names the others",
+        ),
+        (lambda: ug.grad(3), "ug.grad takes a function, got an int"),  # type: ignore[arg-type]
+        (lambda: ug.function(object()), "ug.function takes a function, got an object"),  # type: ignore[call-overload]
+    ],
+)
+def test_what_is_differentiated_is_named(call: Callable[[], Any], wanted: str) -> None:
+    with pytest.raises(ArgumentError, match=wanted):
+        call()
+
+
+def test_a_setting_in_a_structure_of_parameters_stays_what_it_is() -> None:
+    def model(parameters: dict[str, Any]) -> Any:
+        return parameters["w"] ** 2 if parameters["kind"] == "square" else parameters["w"]
+
+    gradient = ug.grad(model)
+    assert gradient({"w": 3.0, "kind": "square"}) == {"w": 6.0, "kind": "square"}
+    source = gradient.source("numpy", {"w": "float64[]", "kind": "square"})
+    assert "return {'w': 2.0 * w, 'kind': 'square'}" in source

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from unigrad.backend import registry
-from unigrad.errors import ArgumentError, DTypeError, locate
+from unigrad.errors import ArgumentError, DTypeError, locate, with_article
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import default_float
@@ -202,7 +202,7 @@ def leaf_of(value: Any) -> Leaf | Static:
     backend = owner_of(value)
     if backend is not None:
         return Leaf(value, registry.runtime(backend).type_of(value), backend.name)
-    raise refusal(value) or DTypeError(f"a {kind.__name__} is not an array")
+    raise refusal(value) or DTypeError(f"{with_article(kind.__name__)} is not an array")
 
 
 def read(
@@ -243,10 +243,10 @@ def read(
             try:
                 hash(found)
             except TypeError:
-                kind = type(found.value).__name__
+                kind = with_article(type(found.value).__name__)
                 raise locate(
                     ArgumentError(
-                        f"{name}: the static argument {label}{inside} is a {kind}, which has no"
+                        f"{name}: the static argument {label}{inside} is {kind}, which has no"
                         " hash; static arguments are part of the signature"
                     ),
                     caller_location(),
