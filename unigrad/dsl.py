@@ -29,7 +29,7 @@ from unigrad.errors import (
 )
 from unigrad.ir.nodes import INPUT, Graph, Scope, current_scope, scope, tensor
 from unigrad.ir.source import caller_location, variable_name
-from unigrad.ir.types import DType, TensorType
+from unigrad.ir.types import DType, TensorType, told
 from unigrad.trace.array import TracedArray
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, leaf_node
@@ -174,7 +174,7 @@ class Definition:
             raise locate(
                 ArgumentError(
                     f"ug.input: {self.name!r} has an input {name!r}"
-                    f" ({self._inputs[name].type}); use another name"
+                    f" ({told(self._inputs[name].type)}); use another name"
                 ),
                 caller_location(),
             )

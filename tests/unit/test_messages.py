@@ -20,6 +20,7 @@ from unigrad.errors import (
     ShapeError,
     TargetError,
     TracingError,
+    UnigradError,
 )
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def test_a_traced_value_is_not_formatted_or_rounded_by_python() -> None:
         ug.function(lambda x: round(x, 2))(2.0)
     seen: list[str] = []
     ug.function(lambda x: (seen.append(f"{x}"), 2 * x)[1])(2.0)
-    assert seen == ["<traced x: ~float64[]>"]
+    assert seen == ["<traced x: Python float>"]
 
 
 # -- targets and the command line ------------------------------------------------------------------
@@ -335,3 +336,28 @@ def test_a_setting_in_a_structure_of_parameters_stays_what_it_is() -> None:
     assert gradient({"w": 3.0, "kind": "square"}) == {"w": 6.0, "kind": "square"}
     source = gradient.source("numpy", {"w": "float64[]", "kind": "square"})
     assert "return {'w': 2.0 * w, 'kind': 'square'}" in source
+
+
+# -- Python numbers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (lambda: ug.function(lambda x: ~x)(1.0), r"got float64 \(given: Python float\)"),
+        (lambda: ug.function(lambda x: x[0])(3), r"1 axes|1 indices .* \(given: Python int\)"),
+        (lambda: ug.function(lambda x: ug.max(x, axis=0))(True), "given: Python bool"),  # noqa: FBT003
+        (lambda: ug.where(1.0, 1.0, 2.0), "the condition is boolean, got Python float; compare"),
+        (lambda: ug.grad(float)(1.0), r"the traced value \(Python float\) is no Python number"),
+        (lambda: ug.function(lambda x: ug.sum(1.0, axis=x))(0), "got <traced x: Python int>"),
+        (
+            lambda: ug.function(lambda c: ug.where(c, 1.0, 2.0) & 1)(np.ones(2, bool)),
+            r"\(given: float64\[2\] and 1\)",
+        ),
+    ],
+)
+def test_numbers_are_told_by_pythons_names(call: Callable[[], Any], wanted: str) -> None:
+    """And by no sign of our own."""
+    with pytest.raises(UnigradError, match=wanted) as caught:
+        call()
+    assert "~" not in str(caught.value)

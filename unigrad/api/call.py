@@ -19,6 +19,7 @@ from unigrad.errors import (
 )
 from unigrad.ir.nodes import Node, Scope, current_scope, tensor
 from unigrad.ir.source import caller_location, variable_name
+from unigrad.ir.types import told
 from unigrad.ops.elementwise import astype
 from unigrad.ops.families import as_tuple
 from unigrad.ops.shape import reweigh
@@ -299,7 +300,7 @@ def scalar_output(closed: Closed, label: str, *, has_aux: bool) -> None:
     if type_.ndim:
         raise locate(
             DifferentiationError(
-                f"{label}: the gradient is that of a scalar, the function returns {type_};"
+                f"{label}: the gradient is that of a scalar, the function returns {told(type_)};"
                 " reduce it (ug.sum, ug.mean) or use ug.vjp"
             ),
             caller_location(),
@@ -307,7 +308,7 @@ def scalar_output(closed: Closed, label: str, *, has_aux: bool) -> None:
     if not type_.is_floating:
         raise locate(
             DifferentiationError(
-                f"{label}: a value of type {type_} has no gradient; it is not floating"
+                f"{label}: a value of type {told(type_)} has no gradient; it is not floating"
             ),
             caller_location(),
         )

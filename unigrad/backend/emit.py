@@ -29,7 +29,7 @@ from unigrad.errors import ShapeError, UnsupportedError, listed, locate
 from unigrad.ir.dims import Dim, symbols_of
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, graph_parameters, tensor
 from unigrad.ir.source import array_name, caller_location, locations
-from unigrad.ir.types import DType, TensorType
+from unigrad.ir.types import DType, TensorType, told
 from unigrad.ops.families import as_tuple
 
 if TYPE_CHECKING:
@@ -586,7 +586,7 @@ class _Emitter:
 def unsupported(node: Node, dialect: Dialect) -> UnsupportedError:
     """The error for a node that a target cannot write, raised before anything runs."""
     reason = dialect.unsupported.get(node.op)
-    types = [str(operand.type) for operand in node.operands]
+    types = listed(told(operand.type) for operand in node.operands)
     text = f"{dialect.name} has no row for the op {node.op.name!r} on {types}"
     error = UnsupportedError(f"{text}: {reason}" if reason else text)
     places = locations(node)

@@ -31,6 +31,7 @@ __all__ = [
     "is_numpy",
     "promote",
     "promote_dtypes",
+    "told",
 ]
 
 Shape: TypeAlias = tuple[Size, ...]
@@ -276,6 +277,20 @@ _TYPES: dict[tuple[str, Shape, bool], TensorType] = {}
 _TYPE_TEXT: Final = re.compile(r"\s*(~?)\s*([a-z]+[0-9]*)\s*(?:\[([^\[\]]*)\])?\s*")
 
 NodeType: TypeAlias = TensorType | tuple[TensorType, ...]
+
+
+def told(type_: NodeType) -> str:
+    """A type as a message tells it: that of a Python number by Python's name, and none with ``~``.
+
+    Example:
+        >>> told(TensorType.parse("~float64")), told(TensorType.parse("float64[n, 3]"))
+        ('Python float', 'float64[n, 3]')
+    """
+    if isinstance(type_, tuple):
+        return f"({', '.join(map(told, type_))})"
+    if type_.weak and not type_.shape:
+        return f"Python {type_.dtype.name.rstrip('0123456789')}"
+    return str(type_).lstrip("~")
 
 
 def promote_dtypes(a: DType, b: DType) -> DType:

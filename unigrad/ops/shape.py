@@ -9,7 +9,7 @@ import numpy as np
 from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.dims import Dim, exact_quotient, product
 from unigrad.ir.nodes import Node, Scope, tensor
-from unigrad.ir.types import Shape, TensorType, as_dtype, broadcast_shapes
+from unigrad.ir.types import Shape, TensorType, as_dtype, broadcast_shapes, told
 from unigrad.ops.elementwise import passed_on
 from unigrad.ops.families import (
     as_tuple,
@@ -431,7 +431,7 @@ def _(g: Node, out: Node, x: Node, *, key: Any) -> Node:
 def _infer_place(operands: tuple[Node, ...], key: tuple[Any, ...], shape: Shape) -> TensorType:
     type_ = tensor(operands[0])
     if normalise_key(shape, key) != key or indexed_shape(key) != type_.shape:
-        raise ShapeError(f"the index {key} of shape {shape} does not hold {type_}")
+        raise ShapeError(f"the index {key} of shape {shape} does not hold {told(type_)}")
     return type_.with_shape(shape)
 
 
@@ -453,7 +453,7 @@ def _prepare_take(op: Op[...], place: Scope, operands: Sequence[Any]) -> list[No
     del op
     x, indices = (as_node(place, operand) for operand in operands)
     if indices.dtype.kind not in ("int", "uint"):
-        raise ArgumentError(f"indices are integers, got {indices.type}")
+        raise ArgumentError(f"indices are integers, got {told(indices.type)}")
     return [x, indices]
 
 

@@ -19,7 +19,7 @@ from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import CONSTANT, Node, Scope, current_scope, tensor
 from unigrad.ir.operators import install
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, is_numpy, promote
+from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, is_numpy, promote, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -350,7 +350,7 @@ def _describe(error: Exception, op: Op[...], operands: Sequence[Any]) -> None:
 def describe(value: Any) -> str:
     """An operand as a message shows it: its type, or a Python number itself."""
     if isinstance(value, Node):
-        return str(value.type)
+        return told(value.type)
     if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
         return repr(value)
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)

@@ -15,6 +15,7 @@ from unigrad.errors import ArgumentError, TracingError, locate
 from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import INPUT, Node, Operators, Scope, current_scope, tensor
 from unigrad.ir.source import caller_location, locations, variable_name
+from unigrad.ir.types import told
 from unigrad.ops import contraction, elementwise, indexing, reduction, shape
 from unigrad.ops.families import as_tuple, is_int
 from unigrad.ops.spec import INTERPRETERS, Op, apply
@@ -79,7 +80,7 @@ class TracedArray(Operators):
 
     def __repr__(self) -> str:
         name = _name_of(self._node)
-        return f"<traced {name + ': ' if name else ''}{self._node.type}>"
+        return f"<traced {name + ': ' if name else ''}{told(self._node.type)}>"
 
     # -- methods that NumPy arrays have ------------------------------------------------------------
 
@@ -228,7 +229,7 @@ class TracedArray(Operators):
     def _refuse(self, what: str, advice: str) -> TracingError:
         node = self._node
         name = variable_name(node)
-        text = f"the traced value {name + ' ' if name else ''}({node.type}) {what}"
+        text = f"the traced value {name + ' ' if name else ''}({told(node.type)}) {what}"
         places = locations(node)
         error = TracingError(f"{text}; {advice}" if advice else text)
         here = caller_location()
@@ -358,7 +359,7 @@ def _name_of(node: Node) -> str:
 
 def _misplaced(node: Node, place: Scope | None) -> TracingError:
     name = _name_of(node)
-    label = f"the traced value {name + ' ' if name else ''}({node.type})"
+    label = f"the traced value {name + ' ' if name else ''}({told(node.type)})"
     if place is not None and node.scope.open:
         error = OuterValueError(f"{label} belongs to another function that is being traced")
         error.bodies = node.scope.bodies
