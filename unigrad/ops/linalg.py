@@ -21,7 +21,7 @@ from unigrad.ops.cotangents import unless_dead
 from unigrad.ops.elementwise import greater_equal, where
 from unigrad.ops.families import normalise_axis, operation
 from unigrad.ops.reduction import sum_
-from unigrad.ops.shape import expand_dims, iota, reshape, squeeze, unbroadcast
+from unigrad.ops.shape import expand_dims, iota, squeeze, unbroadcast
 from unigrad.ops.spec import Array, Op, check_kind, composite, promoted
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def outer(x: Array, y: Array, /) -> Any:
     for operand in (x, y):
         if operand.ndim != 1:
             raise ShapeError(f"outer: takes two vectors, got shapes {x.shape} and {y.shape}")
-    return reshape(x, (x.shape[0], 1)) * reshape(y, (1, y.shape[0]))
+    return expand_dims(x, axis=1) * y
 
 
 @composite
