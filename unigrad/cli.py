@@ -10,6 +10,7 @@ import ast
 import functools
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import subprocess
@@ -255,7 +256,7 @@ _Like = Annotated[
     list[str] | None,
     typer.Option(
         metavar="TYPE",
-        help="float64\\[n, 3], or NAME=TYPE. Give one --like for each argument, in their order.",
+        help="float64\\[n, 3], or NAME=TYPE, for each argument in their order; others are numbers.",
     ),
 ]
 _Grad = Annotated[bool, typer.Option("--grad", help="Its gradient.")]
@@ -284,9 +285,11 @@ def show(
 ) -> None:
     """Print the graph of a function, as traced, and its native source for a target."""
     function = _transformed(_load(where), grad, value_and_grad, argnames)
-    args, kwargs = _arguments(like or [], _type)
-    parts: list[str] = []
     declared = isinstance(function, unigrad.Definition)
+    args, kwargs = _arguments(like or [], _type)
+    if not declared:
+        kwargs |= _numbers(function, args, kwargs)
+    parts: list[str] = []
     graph = function.graph if declared else function.graph(*args, **kwargs)
     _forget_caller(graph)
     if only != "source":
@@ -349,6 +352,8 @@ def draw(
         raise typer.BadParameter("give types (--like) or values (--at), not both")
     function = _transformed(_load(where), grad, value_and_grad, argnames)
     args, kwargs = _arguments(like or at or [], _type if like else _value)
+    if not at and not isinstance(function, unigrad.Definition):
+        kwargs |= _numbers(function, args, kwargs)
     drawing = unigrad.draw(function, *args, detail=detail, **kwargs)
     if output is None:
         typer.echo(drawing.text)
@@ -453,6 +458,24 @@ def _arguments(
         else:
             args.append(read(word))
     return args, kwargs
+
+
+def _numbers(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, TensorType]:
+    """Numbers for the arguments of which nothing is said; what was taken for one is told."""
+    known = inspect.signature(function)
+    try:
+        given = known.bind_partial(*args, **kwargs).arguments
+    except TypeError:  # the call itself says it better
+        return {}
+    needed = [one for one in known.parameters.values() if one.default is one.empty]
+    named = [
+        one.name for one in needed if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+    ]
+    missing = [name for name in named if name not in given]
+    if missing:
+        told = f"taken as numbers: {', '.join(missing)} (--like gives them other types)"
+        _console(stderr=True).print(Text(told, style="yellow"), soft_wrap=True)
+    return dict.fromkeys(missing, TensorType.parse("~float64"))
 
 
 def _type(text: str) -> Any:
