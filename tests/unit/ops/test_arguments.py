@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import unigrad as ug
-from unigrad.errors import ArgumentError, IndexRangeError, ShapeError
+from unigrad.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +73,23 @@ def test_what_does_not_fit_is_refused(
 def test_an_index_is_made_of_integers(key: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         ug.function(lambda x: x[key])(V)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ug.sin,
+        ug.grad(ug.sum),
+        ug.function(lambda x: x[0]),
+        lambda z: ug.function(lambda x: x * z)(np.ones(2)),
+        lambda z: ug.function(lambda x: 1j * x)(np.ones(2)),
+        lambda z: ug.zeros(2, dtype=z.dtype),
+    ],
+)
+def test_complex_numbers_wait_for_their_rules(call: Callable[[Any], Any]) -> None:
+    """A gradient by some other convention would be a silent wrong answer."""
+    with pytest.raises(DTypeError, match="complex numbers are not computed with"):
+        call(np.ones(2, complex))
 
 
 def test_triangles_of_booleans_are_boolean() -> None:
