@@ -361,3 +361,39 @@ def test_numbers_are_told_by_pythons_names(call: Callable[[], Any], wanted: str)
     with pytest.raises(UnigradError, match=wanted) as caught:
         call()
     assert "~" not in str(caught.value)
+
+
+# -- here and there --------------------------------------------------------------------------------
+
+
+def test_a_function_that_calls_itself_is_no_structure_that_holds_itself() -> None:
+    @ug.function
+    def endless(x: Any) -> Any:
+        return endless(x)
+
+    with pytest.raises(RecursionError, match="maximum recursion depth"):
+        endless(1.0)
+
+
+def test_a_value_of_another_trace_is_to_be_passed() -> None:
+    with ug.graph("outer") as outer:
+        a = ug.input("a", "float64[]")
+        with ug.graph("inner") as inner:
+            b = ug.input("b", "float64[]")
+            with pytest.raises(TracingError, match=r"another function .* pass it as an argument"):
+                a * b
+            inner.output(y=b)
+        outer.output(y=inner(b=a)["y"])
+    assert outer(a=2.0)["y"] == 2.0
+
+
+def test_what_fired_can_be_looked_at_without_print() -> None:
+    assert repr(ug.function(energy).explain(np.ones(2))) == "nothing was rewritten"
+    report = ug.function(lambda x: ug.log(1 + x)).explain(np.ones(2))
+    assert "stabilise: log_of_one_plus: " in repr(report)
+
+
+@pytest.mark.parametrize("text", [None, 3, b"unigrad graph 1"])
+def test_only_text_is_read_as_a_graph(text: Any) -> None:
+    with pytest.raises(ArgumentError, match="from_text: takes text, got a"):
+        ug.from_text(text)

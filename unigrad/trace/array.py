@@ -361,7 +361,9 @@ def _misplaced(node: Node, place: Scope | None) -> TracingError:
     name = _name_of(node)
     label = f"the traced value {name + ' ' if name else ''}({told(node.type)})"
     if place is not None and node.scope.open:
-        error = OuterValueError(f"{label} belongs to another function that is being traced")
+        error = OuterValueError(
+            f"{label} belongs to another function that is being traced; pass it as an argument"
+        )
         error.bodies = node.scope.bodies
     else:
         error = TracingError(
