@@ -79,6 +79,9 @@ def composites() -> dict[str, tuple[Callable[..., Any], list[Sample]]]:
                 case(reals(2, 3, 3), subscripts="...ii->..."),
                 case(reals(2), reals(3), reals(2, 3), reals(3, 2), subscripts="i,j,ij,ji->"),
                 case(reals(2, 3), subscripts="ji"),
+                case(reals(2, 3), reals(1, 3), subscripts="...i,...i->...", note="broadcast"),
+                case(reals(2, 1, 3), reals(4, 3), subscripts="...i,...i", note="broadcast"),
+                case(reals(1, 3), reals(2, 1), subscripts="ij,ij->ij", note="broadcast"),
             ],
         ),
         "clip": (
