@@ -59,6 +59,8 @@ def normalise_key(shape: Shape, key: Any) -> tuple[Any, ...]:
         size = shape[axis]
         if is_int(entry):
             normal.append(_static_index(int(entry), size, axis))
+        elif isinstance(entry, Dim):
+            normal.append(entry)  # such as n - 1, the last of n
         elif isinstance(entry, (slice, tuple)):
             normal.append(_static_slice(entry, size, axis))
         else:
