@@ -265,6 +265,7 @@ class Composite(Op[P]):
         self._names = (*self.operands, *self.params)
         self.__doc__ = body.__doc__
         self.__name__ = self.__qualname__ = self.name
+        self.__module__ = body.__module__
         self.__wrapped__ = body
 
     def build(self, place: Scope, operands: Sequence[Any], params: tuple[Any, ...]) -> Any:
@@ -273,6 +274,9 @@ class Composite(Op[P]):
         if self.variadic:
             return self.body(nodes, **self.keywords(params))
         return self.body(*nodes, **self.keywords(params))
+
+    def __reduce__(self) -> Any:
+        return self.body.__name__  # what its module holds under this name: itself
 
 
 def composite(body: Callable[P, Any]) -> Composite[P]:
