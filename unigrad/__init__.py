@@ -24,9 +24,10 @@ from unigrad.ops.creation import (
     arange, empty, empty_like, eye, full, full_like, linspace, meshgrid, ones, ones_like, zeros,
     zeros_like,
 )  # fmt: skip
+from unigrad.ops.creation import astype_ as astype
 from unigrad.ops.elementwise import absolute as abs
 from unigrad.ops.elementwise import (
-    acos, acosh, add, asin, asinh, astype, atan, atan2, atanh, bitwise_and, bitwise_invert,
+    acos, acosh, add, asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_invert,
     bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor, cbrt, ceil, clip, copysign,
     cos, cosh, divide, equal, exp, exp2, expm1, floor, floor_divide, fmax, fmin, fmod, greater,
     greater_equal, heaviside, hypot, isfinite, isinf, isnan, less, less_equal, log, log1p, log2,

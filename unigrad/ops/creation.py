@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from unigrad.ir.types import Shape
 
 __all__ = [
-    "arange", "check_device", "empty", "empty_like", "eye", "full", "full_like", "linspace",
-    "meshgrid", "ones", "ones_like", "zeros", "zeros_like",
+    "arange", "astype_", "check_device", "empty", "empty_like", "eye", "full", "full_like",
+    "linspace", "meshgrid", "ones", "ones_like", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -135,6 +135,17 @@ def full_like(x: Array, /, fill_value: Any, *, dtype: Any = None, device: None =
     check_device(device)
     _check_number("full_like: fill_value", fill_value, "ug.broadcast_to(value, x.shape)")
     return _filled(tensor(x).shape, fill_value, x.dtype if dtype is None else as_dtype(dtype))
+
+
+@composite
+def astype_(x: Array, /, dtype: Any, *, copy: bool = True, device: None = None) -> Any:
+    """``x`` in another dtype. A cast through integers or booleans is constant for derivatives.
+
+    ``copy`` is the Array API's and changes nothing: no value here is ever written into.
+    """
+    del copy
+    check_device(device)
+    return astype(x, dtype)
 
 
 @composite

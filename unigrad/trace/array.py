@@ -84,13 +84,13 @@ class TracedArray(Operators):
 
     # -- methods that NumPy arrays have ------------------------------------------------------------
 
-    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
         """See ``unigrad.sum``."""
-        return reduction.sum_(self, axis=axis, keepdims=keepdims)
+        return reduction.sum__(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
-    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def prod(self, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
         """See ``unigrad.prod``."""
-        return reduction.prod(self, axis=axis, keepdims=keepdims)
+        return reduction.prod_(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
     def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         """See ``unigrad.mean``."""
@@ -104,13 +104,17 @@ class TracedArray(Operators):
         """See ``unigrad.min``."""
         return reduction.min_(self, axis=axis, keepdims=keepdims)
 
-    def var(self, axis: Any = None, *, keepdims: bool = False, correction: float = 0) -> Any:
-        """See ``unigrad.var``."""
-        return reduction.var(self, axis=axis, keepdims=keepdims, correction=correction)
+    def var(
+        self, axis: Any = None, *, keepdims: bool = False, correction: float = 0, ddof: float = 0
+    ) -> Any:
+        """See ``unigrad.var``; ``ddof`` is NumPy's older word for ``correction``."""
+        return reduction.var(self, axis=axis, keepdims=keepdims, correction=correction or ddof)
 
-    def std(self, axis: Any = None, *, keepdims: bool = False, correction: float = 0) -> Any:
-        """See ``unigrad.std``."""
-        return reduction.std(self, axis=axis, keepdims=keepdims, correction=correction)
+    def std(
+        self, axis: Any = None, *, keepdims: bool = False, correction: float = 0, ddof: float = 0
+    ) -> Any:
+        """See ``unigrad.std``; ``ddof`` is NumPy's older word for ``correction``."""
+        return reduction.std(self, axis=axis, keepdims=keepdims, correction=correction or ddof)
 
     def any(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         """See ``unigrad.any``."""
@@ -147,8 +151,9 @@ class TracedArray(Operators):
 
     ravel = flatten
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """See ``unigrad.astype``."""
+        del copy  # a traced value never changes
         return elementwise.astype(self, dtype)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002  (NumPy's names)

@@ -51,6 +51,7 @@ X = np.arange(6.0, dtype="float32").reshape(2, 3)
         lambda xp: xp.concat([X, X[0]], axis=None),
         lambda xp: xp.sum(X, axis=0, dtype=xp.float64),
         lambda xp: xp.prod(xp.astype(X, xp.int8), dtype=xp.int8),
+        lambda xp: xp.astype(X, xp.int16, copy=False),
     ],
 )
 def test_what_is_made_is_what_numpy_makes(make: Callable[[Any], Any]) -> None:
@@ -101,3 +102,19 @@ def test_an_upper_factor_is_the_lower_one_turned() -> None:
     upper = ug.linalg.cholesky(a, upper=True)
     np.testing.assert_array_equal(upper, ug.linalg.cholesky(a).T)
     np.testing.assert_allclose(upper.T @ upper, a, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: x.astype("float64", copy=False),
+        lambda x: x.sum(0, dtype="float64"),
+        lambda x: x.prod(dtype="int8"),
+        lambda x: x.var(1, ddof=1),
+        lambda x: x.std(ddof=2, keepdims=True),
+    ],
+)
+def test_methods_take_the_arguments_of_numpys(use: Callable[[Any], Any]) -> None:
+    got, wanted = ug.function(use)(X), use(X)
+    assert got.dtype == wanted.dtype
+    np.testing.assert_allclose(got, wanted, rtol=1e-6)
