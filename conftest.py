@@ -46,7 +46,9 @@ FLAGS = doctest.ELLIPSIS | NUMBER
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--refresh``."""
     parser.addoption(
-        "--refresh", action="store_true", help="write what the examples print into the documents"
+        "--refresh",
+        action="store_true",
+        help="write what is printed anew, into the documents and into tests/golden",
     )
 
 

@@ -21,11 +21,13 @@ from unigrad.ir.types import DTYPES as _DTYPES
 from unigrad.ir.types import DType, TensorType
 from unigrad.ops.contraction import einsum, matmul, matrix_transpose, tensordot
 from unigrad.ops.creation import (
-    arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like,
+    arange, empty, empty_like, eye, full, full_like, linspace, meshgrid, ones, ones_like, zeros,
+    zeros_like,
 )  # fmt: skip
+from unigrad.ops.creation import astype_ as astype
 from unigrad.ops.elementwise import absolute as abs
 from unigrad.ops.elementwise import (
-    acos, acosh, add, asin, asinh, astype, atan, atan2, atanh, bitwise_and, bitwise_invert,
+    acos, acosh, add, asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_invert,
     bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor, cbrt, ceil, clip, copysign,
     cos, cosh, divide, equal, exp, exp2, expm1, floor, floor_divide, fmax, fmin, fmod, greater,
     greater_equal, heaviside, hypot, isfinite, isinf, isnan, less, less_equal, log, log1p, log2,
@@ -38,14 +40,16 @@ from unigrad.ops.indexing import take
 from unigrad.ops.linalg import outer, tril, triu, vecdot
 from unigrad.ops.reduction import all_ as all
 from unigrad.ops.reduction import any_ as any
-from unigrad.ops.reduction import argmax, argmin, logsumexp, mean, prod, std, var
+from unigrad.ops.reduction import argmax, argmin, logsumexp, mean, std, var
 from unigrad.ops.reduction import max_ as max
 from unigrad.ops.reduction import min_ as min
-from unigrad.ops.reduction import sum_ as sum
+from unigrad.ops.reduction import prod_ as prod
+from unigrad.ops.reduction import sum__ as sum
 from unigrad.ops.saved import from_text, to_text
 from unigrad.ops.shape import (
-    broadcast_to, concat, expand_dims, flip, permute_dims, reshape, roll, squeeze, stack, tile,
+    broadcast_to, expand_dims, flip, permute_dims, reshape, roll, squeeze, stack, tile,
 )  # fmt: skip
+from unigrad.ops.shape import concat_ as concat
 from unigrad.trace.array import set_namespace as _set_namespace
 from unigrad.trace.structure import register_structure
 
@@ -65,8 +69,8 @@ __all__ = [
     # constants
     "e", "inf", "nan", "newaxis", "pi",
     # making arrays
-    "arange", "asarray", "astype", "eye", "full", "full_like", "linspace", "ones", "ones_like",
-    "tril", "triu", "zeros", "zeros_like",
+    "arange", "asarray", "astype", "empty", "empty_like", "eye", "full", "full_like", "linspace",
+    "meshgrid", "ones", "ones_like", "tril", "triu", "zeros", "zeros_like",
     # arithmetic and rounding
     "abs", "add", "cbrt", "ceil", "clip", "copysign", "divide", "floor", "floor_divide", "fmax",
     "fmin", "fmod", "heaviside", "maximum", "minimum", "multiply", "negative", "positive", "pow",

@@ -13,6 +13,7 @@ from unigrad.errors import DTypeError, locate
 from unigrad.ir.nodes import current_scope
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, as_dtype, is_numpy
+from unigrad.ops.creation import check_device
 from unigrad.ops.elementwise import astype
 from unigrad.ops.spec import as_node, default_float
 from unigrad.trace.array import TracedArray, wrap
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["asarray"]
 
 
-def asarray(value: Any, /, *, dtype: Any = None) -> Any:
+def asarray(value: Any, /, *, dtype: Any = None, device: None = None) -> Any:
     """An array of numbers, nested lists of numbers, or any framework's array.
 
     Args:
         value: what to convert; an array keeps its kind.
         dtype: the dtype wanted; by default the array's own, and for Python numbers bool, int64 or
             the default float.
+        device: ``None``, as in all functions that make arrays: the target says where.
 
     Returns:
         A traced value where a function is being traced; otherwise an array of the kind of
@@ -44,6 +46,7 @@ def asarray(value: Any, /, *, dtype: Any = None) -> Any:
         >>> ug.asarray([1, 2, 3])
         array([1, 2, 3])
     """
+    check_device(device)
     place = current_scope()
     if isinstance(value, TracedArray):
         return value if dtype is None else astype(value, dtype)

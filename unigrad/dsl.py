@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from unigrad.compiler.arguments import signature
 from unigrad.compiler.declared import DeclaredFunction, text_of, traced_from_text
-from unigrad.errors import ArgumentError, DTypeError, ShapeError, TracingError, listed, locate
+from unigrad.errors import (
+    ArgumentError,
+    DTypeError,
+    ShapeError,
+    TracingError,
+    listed,
+    locate,
+    with_article,
+)
 from unigrad.ir.nodes import INPUT, Graph, Scope, current_scope, scope, tensor
 from unigrad.ir.source import caller_location, variable_name
-from unigrad.ir.types import DType, TensorType
+from unigrad.ir.types import DType, TensorType, told
 from unigrad.trace.array import TracedArray
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, leaf_node
@@ -166,7 +174,7 @@ class Definition:
             raise locate(
                 ArgumentError(
                     f"ug.input: {self.name!r} has an input {name!r}"
-                    f" ({self._inputs[name].type}); use another name"
+                    f" ({told(self._inputs[name].type)}); use another name"
                 ),
                 caller_location(),
             )
@@ -193,8 +201,8 @@ class Definition:
             if name in self._outputs:
                 raise self._wrong_output(f"{name!r} is an output already")
             if isinstance(value, (dict, list, tuple)) or value is None:
-                kind = type(value).__name__  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-                raise self._wrong_output(f"{name} is one array, got a {kind}; name each part")
+                kind = with_article(type(value).__name__)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+                raise self._wrong_output(f"{name} is one array, got {kind}; name each part")
             self._outputs[name] = leaf_node(place, value)
 
     def _name_of(self, value: Any) -> str:

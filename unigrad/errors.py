@@ -120,6 +120,11 @@ class Location(NamedTuple):
     function: str = ""
 
 
+def with_article(noun: str) -> str:
+    """A noun with its article, as messages say what was given: ``a str``, ``an int``."""
+    return f"{'an' if noun == 'ndarray' or noun[:1] in 'aeiouAEIOU' else 'a'} {noun}"
+
+
 _E = TypeVar("_E", bound=BaseException)
 
 

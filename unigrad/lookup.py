@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,7 +21,7 @@ from unigrad.ir.types import TensorType
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["arguments", "function_at", "read_type", "read_value"]
+__all__ = ["arguments", "function_at", "numbers", "read_type", "read_value"]
 
 
 def function_at(where: str) -> Any:
@@ -98,6 +99,21 @@ def arguments(words: Sequence[str], read: Callable[[str], Any]) -> tuple[list[An
         else:
             args.append(read(word))
     return args, kwargs
+
+
+def numbers(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, TensorType]:
+    """Numbers for the arguments of a function of which a call says nothing."""
+    known = inspect.signature(function)
+    try:
+        given = known.bind_partial(*args, **kwargs).arguments
+    except TypeError:  # the call itself says it better
+        return {}
+    needed = [one for one in known.parameters.values() if one.default is one.empty]
+    named = [
+        one.name for one in needed if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+    ]
+    missing = [name for name in named if name not in given]
+    return dict.fromkeys(missing, TensorType.parse("~float64"))
 
 
 def read_type(text: str) -> Any:

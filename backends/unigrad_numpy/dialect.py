@@ -101,9 +101,11 @@ def in_float32(function, *arrays):
 def cholesky(x):
     """The lower factor, NaN for a matrix that is not positive definite."""
     try:
-        return in_float32(np.linalg.cholesky, x)
+        factor = in_float32(np.linalg.cholesky, x)
     except np.linalg.LinAlgError:
-        return in_float32(lambda one: each_matrix(np.linalg.cholesky, one), x)
+        factor = in_float32(lambda one: each_matrix(np.linalg.cholesky, one), x)
+    last = factor[..., -1:, -1:]  # NaN if the matrix held one, which is no error to NumPy
+    return np.where(np.isnan(last), np.nan, factor) if np.isnan(last).any() else factor
 
 
 def solve(a, b):

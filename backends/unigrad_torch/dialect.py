@@ -104,6 +104,15 @@ def _one_axis(node: Node) -> bool:
     return len(node.params[0]) == 1
 
 
+def _leaves_out(node: Node) -> bool:
+    """A product in the derivative of one over a named dimension: here the chain of rules ends."""
+    factors = node.operands[0]
+    if factors.op is not elementwise.where or not tensor(factors).is_symbolic:
+        return False
+    condition = factors.operands[0]
+    return condition.op is elementwise.equal and condition.operands[0].op is shape.iota
+
+
 def _enough(node: Node) -> bool:
     """A variance over more elements than the correction takes away; fewer would warn."""
     axes, _, correction = node.params
@@ -384,6 +393,7 @@ DIALECT = Dialect(
         r.prod: (
             Row("x.to(out.dtype)", when=_no_axis),
             Row("prod(x, axis, keepdims).to(out.dtype)", when=_unsigned),
+            Row("prod(x, axis, keepdims)", when=_leaves_out),
             Row("x.prod()", when=_all_axes, gradient=OURS),
             Row("x.prod(axis, keepdim=keepdims)", when=_one_axis, gradient=OURS),
             Row("prod(x, axis, keepdims)", gradient=OURS),

@@ -56,6 +56,8 @@ def polygamma(n, x):
     if n == 1 and x.dtype.itemsize > 2:  # its own is right to nine digits
         value = torch.where(x > 0, torch.special.zeta(2.0, torch.where(x > 0, x, 1.0)), value)
     value = torch.where(x == math.inf, 0.0, value)
+    if n and n % 2 == 0:  # a pole of which the sign of 0 tells the side
+        value = torch.where(x == 0, torch.copysign(torch.full_like(x, math.inf), -x), value)
     return torch.where(pole, math.inf if n % 2 else math.nan, value)
 
 
@@ -108,7 +110,8 @@ def variance(x, axes, correction, keepdims):
     centred = x - x.mean(axes, keepdim=True) if axes else x - x
     squares = torch.square(centred)
     total = squares.sum(axes, keepdim=keepdims) if axes else squares
-    return total / torch.full_like(total, freedom - correction)
+    rest = freedom - correction if freedom > correction else math.nan
+    return total / torch.full_like(total, rest)
 
 
 def iota(shape, axis, dtype, device=None):
@@ -145,10 +148,15 @@ def in_float32(function, *arguments):
     return function(*wide).to(arguments[0].dtype)
 
 
+def poisoned(x, failed):
+    """x, with NaN in the matrices that failed: times NaN, so that their derivatives are NaN too."""
+    return x * torch.where(failed, math.nan, 1.0).to(x.dtype)[..., None, None]
+
+
 def cholesky(x):
     """The lower factor, NaN for a matrix that is not positive definite."""
     factor, info = torch.linalg.cholesky_ex(x)
-    return torch.where((info == 0)[..., None, None], factor, math.nan)
+    return poisoned(factor, info != 0)
 
 
 def solve(a, b):
@@ -156,7 +164,7 @@ def solve(a, b):
     if b.ndim < a.ndim:  # else it could be taken for a batch of vectors
         b = b[(None,) * (a.ndim - b.ndim)]
     x, info = torch.linalg.solve_ex(a, b)
-    return torch.where((info == 0)[..., None, None], x, math.nan)
+    return poisoned(x, info != 0)
 
 
 def solve_by_factors(a, b):
@@ -165,7 +173,7 @@ def solve_by_factors(a, b):
     if b.ndim < a.ndim:
         b = b[(None,) * (a.ndim - b.ndim)]
     x = torch.linalg.lu_solve(factors, pivots, b)
-    return torch.where((info == 0)[..., None, None], x, math.nan)
+    return poisoned(x, info != 0)
 
 
 def solve_triangular(a, b, lower, transpose, unit_diagonal):
@@ -177,8 +185,7 @@ def solve_triangular(a, b, lower, transpose, unit_diagonal):
     )
     if unit_diagonal:
         return x
-    singular = (a.diagonal(dim1=-2, dim2=-1) == 0).any(-1)
-    return torch.where(singular[..., None, None], math.nan, x)
+    return poisoned(x, (a.diagonal(dim1=-2, dim2=-1) == 0).any(-1))
 '''
 
 TRANSFORMS = '''

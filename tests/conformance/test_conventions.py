@@ -1,8 +1,8 @@
 """The convention, point by point, on every target and in both ways of differentiating.
 
-``conventions.json`` holds the 1,026 published points of the ops that exist so far. Of the 1,889
+``conventions.json`` holds the 1,012 published points of the ops that exist so far. Of the 1,889
 points published in all, the 174 with complex inputs wait for complex numbers, with 2 more whose
-function is complex, and 687 wait for their ops. How a record reads: see ``checker.py``.
+function is complex, and 701 wait for their ops. How a record reads: see ``checker.py``.
 
 Two points state the plain chain rule where the passes know better: see ``STABILISED``.
 """

@@ -363,3 +363,10 @@ def test_differences_that_say_nothing_are_refused() -> None:
 def test_arguments_without_a_meaning_are_refused(options: Any) -> None:
     with pytest.raises(ug.errors.ArgumentError):
         check_grads(ug.sin, (1.0,), **options)
+
+
+def test_the_arguments_of_what_is_checked_come_as_a_tuple() -> None:
+    with pytest.raises(
+        ug.errors.ArgumentError, match="args is a tuple of arguments, got an ndarray"
+    ):
+        check_grads(ug.sin, np.ones(3))  # type: ignore[arg-type]

@@ -213,6 +213,19 @@ def test_show_prints_graph_and_source(folder: Path, where: str) -> None:
     assert "\x1b" not in output
 
 
+def test_an_argument_of_which_nothing_is_said_is_a_number(folder: Path) -> None:
+    del folder
+    result = CliRunner().invoke(app, ["show", "cli_model:chain", "--target", "torch"])
+    assert result.exit_code == 0
+    assert "def chain(x):\n    u = 3.0 * x + 2.0" in result.stdout
+    assert result.stderr == "taken as numbers: x (--like gives them other types)\n"
+    result = CliRunner().invoke(app, ["show", "cli_model:loss", "--like", "X=float64[n, 3]"])
+    assert result.exit_code == 1
+    assert "taken as numbers: w (" in result.stderr
+    assert "matmul: takes vectors and matrices, not scalars" in result.stderr
+    assert "x ──3──▶ u ──4·u³──▶ chain" in succeed("draw", "cli_model:chain")
+
+
 def test_the_graph_that_is_shown_parses_back(folder: Path) -> None:
     del folder
     text = succeed("show", "cli_model:chain", "--like", "float64", "--only", "graph")
@@ -288,7 +301,10 @@ def test_draw_into_a_file(folder: Path) -> None:
     ("words", "message"),
     [
         (("show", "cli_model:misfit", "--like", "float64[3, 2]"), "ShapeError: matmul"),
-        (("show", "cli_model:chain"), "ArgumentError: chain(x): missing a required argument: 'x'"),
+        (
+            ("draw", "cli_model:loss", "--at", "w=1.0"),
+            "ArgumentError: loss(X, w): missing a required argument: 'X'",
+        ),
         (
             ("show", "cli_model:chain", "--like", "float65[3]"),
             "DTypeError: unknown dtype 'float65'",

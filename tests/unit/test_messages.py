@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,15 @@ import pytest
 
 import unigrad as ug
 from unigrad.cli import app
-from unigrad.errors import ArgumentError, DTypeError, ShapeError, TargetError, TracingError
+from unigrad.errors import (
+    ArgumentError,
+    DifferentiationError,
+    DTypeError,
+    ShapeError,
+    TargetError,
+    TracingError,
+    UnigradError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,7 +258,7 @@ def test_a_traced_value_is_not_formatted_or_rounded_by_python() -> None:
         ug.function(lambda x: round(x, 2))(2.0)
     seen: list[str] = []
     ug.function(lambda x: (seen.append(f"{x}"), 2 * x)[1])(2.0)
-    assert seen == ["<traced x: ~float64[]>"]
+    assert seen == ["<traced x: Python float>"]
 
 
 # -- targets and the command line ------------------------------------------------------------------
@@ -273,3 +282,118 @@ def test_the_command_line_proposes_functions_only(tmp_path: Path) -> None:
         assert "did you mean" not in result.output
     result = CliRunner().invoke(app, ["show", f"{path}:los"])
     assert "did you mean 'loss'" in result.output
+
+
+# -- derivatives of what has none ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (
+            lambda: ug.grad(lambda x: None)(1.0),
+            "the function returns None, which is no array; pick",
+        ),
+        (lambda: ug.grad(lambda x: (x, x))(1.0), r"returns 2 values, \(\*, \*\); pick one"),
+        (lambda: ug.grad(lambda x: {"a": x})(1.0), r"returns \{'a': \*\}, which holds one; pick"),
+        (lambda: ug.grad(energy, has_aux=True)(1.0), r"a pair \(value, aux\), got one array"),
+        (
+            lambda: ug.grad(energy)("relu"),
+            "energy: the argument 0 is a str, which has no derivative",
+        ),
+    ],
+)
+def test_a_gradient_is_that_of_one_number_by_arrays(call: Callable[[], Any], wanted: str) -> None:
+    with pytest.raises(DifferentiationError, match=wanted):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (
+            lambda: ug.grad(energy, argnums=2)(1.0),
+            "argnums=2, but the call has 1 positional argument",
+        ),
+        (
+            lambda: ug.grad(partial(power, x=1.0))(y=2.0),
+            "has 0 positional arguments; argnames names the others",
+        ),
+        (lambda: ug.grad(3), "ug.grad takes a function, got an int"),  # type: ignore[arg-type]
+        (lambda: ug.function(object()), "ug.function takes a function, got an object"),  # type: ignore[call-overload]
+    ],
+)
+def test_what_is_differentiated_is_named(call: Callable[[], Any], wanted: str) -> None:
+    with pytest.raises(ArgumentError, match=wanted):
+        call()
+
+
+def test_a_setting_in_a_structure_of_parameters_stays_what_it_is() -> None:
+    def model(parameters: dict[str, Any]) -> Any:
+        return parameters["w"] ** 2 if parameters["kind"] == "square" else parameters["w"]
+
+    gradient = ug.grad(model)
+    assert gradient({"w": 3.0, "kind": "square"}) == {"w": 6.0, "kind": "square"}
+    source = gradient.source("numpy", {"w": "float64[]", "kind": "square"})
+    assert "return {'w': 2.0 * w, 'kind': 'square'}" in source
+
+
+# -- Python numbers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (lambda: ug.function(lambda x: ~x)(1.0), r"got float64 \(given: Python float\)"),
+        (lambda: ug.function(lambda x: x[0])(3), r"1 axes|1 indices .* \(given: Python int\)"),
+        (lambda: ug.function(lambda x: ug.max(x, axis=0))(True), "given: Python bool"),  # noqa: FBT003
+        (lambda: ug.where(1.0, 1.0, 2.0), "the condition is boolean, got Python float; compare"),
+        (lambda: ug.grad(float)(1.0), r"the traced value \(Python float\) is no Python number"),
+        (lambda: ug.function(lambda x: ug.sum(1.0, axis=x))(0), "got <traced x: Python int>"),
+        (
+            lambda: ug.function(lambda c: ug.where(c, 1.0, 2.0) & 1)(np.ones(2, bool)),
+            r"\(given: float64\[2\] and 1\)",
+        ),
+    ],
+)
+def test_numbers_are_told_by_pythons_names(call: Callable[[], Any], wanted: str) -> None:
+    """And by no sign of our own."""
+    with pytest.raises(UnigradError, match=wanted) as caught:
+        call()
+    assert "~" not in str(caught.value)
+
+
+# -- here and there --------------------------------------------------------------------------------
+
+
+def test_a_function_that_calls_itself_is_no_structure_that_holds_itself() -> None:
+    @ug.function
+    def endless(x: Any) -> Any:
+        return endless(x)
+
+    with pytest.raises(RecursionError, match="maximum recursion depth"):
+        endless(1.0)
+
+
+def test_a_value_of_another_trace_is_to_be_passed() -> None:
+    with ug.graph("outer") as outer:
+        a = ug.input("a", "float64[]")
+        with ug.graph("inner") as inner:
+            b = ug.input("b", "float64[]")
+            with pytest.raises(TracingError, match=r"another function .* pass it as an argument"):
+                a * b
+            inner.output(y=b)
+        outer.output(y=inner(b=a)["y"])
+    assert outer(a=2.0)["y"] == 2.0
+
+
+def test_what_fired_can_be_looked_at_without_print() -> None:
+    assert repr(ug.function(energy).explain(np.ones(2))) == "nothing was rewritten"
+    report = ug.function(lambda x: ug.log(1 + x)).explain(np.ones(2))
+    assert "stabilise: log_of_one_plus: " in repr(report)
+
+
+@pytest.mark.parametrize("text", [None, 3, b"unigrad graph 1"])
+def test_only_text_is_read_as_a_graph(text: Any) -> None:
+    with pytest.raises(ArgumentError, match="from_text: takes text, got a"):
+        ug.from_text(text)

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from unigrad.compiler import Function
 from unigrad.compiler.arguments import bind, signature
-from unigrad.errors import ArgumentError, DifferentiationError, ShapeError, locate
+from unigrad.errors import (
+    ArgumentError,
+    DifferentiationError,
+    ShapeError,
+    locate,
+    with_article,
+)
 from unigrad.ir.nodes import Node, Scope, current_scope, tensor
 from unigrad.ir.source import caller_location, variable_name
+from unigrad.ir.types import told
 from unigrad.ops.elementwise import astype
 from unigrad.ops.families import as_tuple
 from unigrad.ops.shape import reweigh
@@ -127,7 +134,9 @@ def places_of(
         if not -len(args) <= position < len(args):
             raise locate(
                 ArgumentError(
-                    f"{label}: argnums={position}, but {len(args)} positional arguments are there"
+                    f"{label}: argnums={position}, but the call has {len(args)} positional"
+                    f" argument{'s' * (len(args) != 1)}"
+                    f"{'; argnames names the others' if kwargs else ''}"
                 ),
                 caller_location(),
             )
@@ -184,7 +193,16 @@ class Call:
             number += len(inner)
         for where in places:
             value = args[where] if isinstance(where, int) else kwargs[where]
-            _, structure = flatten(value)
+            leaves, structure = flatten(value)
+            if leaves and leaves[0] is value and is_setting(value):
+                raise locate(
+                    DifferentiationError(
+                        f"{name_of(function)}: the argument {where} is"
+                        f" {with_article(type(value).__name__)}, which has no derivative; choose"
+                        " another one with argnums or argnames"
+                    ),
+                    caller_location(),
+                )
             self.parts.append((structure, positions[where]))
             chosen.update(positions[where])
         self.arrays = [
@@ -258,7 +276,8 @@ def scalar_output(closed: Closed, label: str, *, has_aux: bool) -> None:
         if not isinstance(tree, tuple) or len(tree) != 2:  # noqa: PLR2004  # pyright: ignore[reportUnknownArgumentType]
             raise locate(
                 DifferentiationError(
-                    f"{label}: with has_aux it returns a pair (value, aux), got {closed.structure}"
+                    f"{label}: with has_aux it returns a pair (value, aux), got"
+                    f" {'one array' if closed.structure.paths() == ('',) else closed.structure}"
                 ),
                 caller_location(),
             )
@@ -267,11 +286,13 @@ def scalar_output(closed: Closed, label: str, *, has_aux: bool) -> None:
     else:
         count = len(outputs)
     if count != 1 or (not has_aux and closed.structure.paths() != ("",)):
+        returned = f"{count} values, {closed.structure}"
+        if count <= 1:
+            returned = f"{closed.structure}, which {'holds one' if count else 'is no array'}"
         raise locate(
             DifferentiationError(
-                f"{label}: the gradient is that of one scalar, the function returns"
-                f" {'a structure' if count == 1 else f'{count} values'} ({closed.structure}):"
-                f" pick one, use has_aux=True for values on the side, or ug.vjp"
+                f"{label}: the gradient is that of one scalar, the function returns {returned};"
+                " pick one, use has_aux=True for values on the side, or ug.vjp"
             ),
             caller_location(),
         )
@@ -279,7 +300,7 @@ def scalar_output(closed: Closed, label: str, *, has_aux: bool) -> None:
     if type_.ndim:
         raise locate(
             DifferentiationError(
-                f"{label}: the gradient is that of a scalar, the function returns {type_};"
+                f"{label}: the gradient is that of a scalar, the function returns {told(type_)};"
                 " reduce it (ug.sum, ug.mean) or use ug.vjp"
             ),
             caller_location(),
@@ -287,7 +308,7 @@ def scalar_output(closed: Closed, label: str, *, has_aux: bool) -> None:
     if not type_.is_floating:
         raise locate(
             DifferentiationError(
-                f"{label}: a value of type {type_} has no gradient; it is not floating"
+                f"{label}: a value of type {told(type_)} has no gradient; it is not floating"
             ),
             caller_location(),
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from unigrad.compiler import Function
 from unigrad.compiler.arguments import signature
-from unigrad.errors import ArgumentError
+from unigrad.errors import ArgumentError, with_article
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +70,9 @@ def _make(
     function: Callable[..., Any], *, static: Sequence[str] | str, **settings: Any
 ) -> Function:
     if not callable(function):
-        raise ArgumentError(f"ug.function takes a function, got a {type(function).__name__}")
+        raise ArgumentError(
+            f"ug.function takes a function, got {with_article(type(function).__name__)}"
+        )
     names = (static,) if isinstance(static, str) else tuple(static)
     known = signature(function)
     if names and known is not None:

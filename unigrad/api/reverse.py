@@ -17,7 +17,14 @@ from unigrad.api.call import (
 )
 from unigrad.compiler.arguments import flat_signature
 from unigrad.compiler.function import Function, has_traced_leaf
-from unigrad.errors import ArgumentError, DifferentiationError, DTypeError, ShapeError, locate
+from unigrad.errors import (
+    ArgumentError,
+    DifferentiationError,
+    DTypeError,
+    ShapeError,
+    locate,
+    with_article,
+)
 from unigrad.ir.nodes import Scope, current_scope, inline, tensor
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import as_dtype
@@ -106,7 +113,9 @@ def _gradient(
     conventions: Any,
 ) -> Function:
     if not callable(function):
-        raise ArgumentError(f"ug.{kind} takes a function, got a {type(function).__name__}")
+        raise ArgumentError(
+            f"ug.{kind} takes a function, got {with_article(type(function).__name__)}"
+        )
     chosen = choice(kind, argnums, argnames)
     label = name_of(function)
 
@@ -222,7 +231,9 @@ def _as_out(cotangent: Any, out: Any, label: str) -> Any:
             one = np.asarray(one, as_dtype(like.dtype).numpy)  # noqa: PLW2901
         elif not hasattr(one, "dtype"):
             raise locate(
-                DTypeError(f"the cotangent of {label}: a {type(one).__name__} is not an array"),
+                DTypeError(
+                    f"the cotangent of {label}: {with_article(type(one).__name__)} is not an array"
+                ),
                 caller_location(),
             )
         if tuple(one.shape) != tuple(like.shape):

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from unigrad.backend.dialect import ATOM, LOWEST
 from unigrad.backend.plan import is_default
 from unigrad.backend.spelling import nonfinite, number_text, tidy, tuple_text
-from unigrad.errors import UnsupportedError, locate
+from unigrad.errors import UnsupportedError, listed, locate
 from unigrad.ir.dims import Dim, symbols_of
 from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
 from unigrad.ir.source import caller_location, locations
-from unigrad.ir.types import DType, TensorType
+from unigrad.ir.types import DType, TensorType, told
 from unigrad.ops.families import as_tuple
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _is_huge(number: Node) -> bool:
 def unsupported(node: Node, dialect: Dialect) -> UnsupportedError:
     """The error for a node that a target cannot write, raised before anything runs."""
     reason = dialect.unsupported.get(node.op)
-    types = [str(operand.type) for operand in node.operands]
+    types = listed(told(operand.type) for operand in node.operands)
     text = f"{dialect.name} has no row for the op {node.op.name!r} on {types}"
     error = UnsupportedError(f"{text}: {reason}" if reason else text)
     places = locations(node)

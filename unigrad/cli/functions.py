@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.syntax import Syntax
+from rich.text import Text
 
 import unigrad
 from unigrad.cli.common import CALLER, app, console, told
 from unigrad.errors import ArgumentError
 from unigrad.ir.nodes import graph_parameters
 from unigrad.ir.text import to_text
-from unigrad.lookup import arguments, function_at, read_type, read_value
+from unigrad.lookup import arguments, function_at, numbers, read_type, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ _Like = Annotated[
     list[str] | None,
     typer.Option(
         metavar="TYPE",
-        help="float64\\[n, 3], or NAME=TYPE. Give one --like for each argument, in their order.",
+        help="float64\\[n, 3], or NAME=TYPE, for each argument in their order; others are numbers.",
     ),
 ]
 _Grad = Annotated[bool, typer.Option("--grad", help="Its gradient.")]
@@ -58,9 +59,11 @@ def show(
 ) -> None:
     """Print the graph of a function, as traced, and its native source for a target."""
     function = _transformed(load(where), grad, value_and_grad, argnames)
-    args, kwargs = arguments(like or [], read_type)
-    parts: list[str] = []
     declared = isinstance(function, unigrad.Definition)
+    args, kwargs = arguments(like or [], read_type)
+    if not declared:
+        kwargs |= _numbers(function, args, kwargs)
+    parts: list[str] = []
     graph = function.graph if declared else function.graph(*args, **kwargs)
     _forget_caller(graph)
     if only != "source":
@@ -123,6 +126,8 @@ def draw(
         raise typer.BadParameter("give types (--like) or values (--at), not both")
     function = _transformed(load(where), grad, value_and_grad, argnames)
     args, kwargs = arguments(like or at or [], read_type if like else read_value)
+    if not at and not isinstance(function, unigrad.Definition):
+        kwargs |= _numbers(function, args, kwargs)
     drawing = unigrad.draw(function, *args, detail=detail, **kwargs)
     if output is None:
         typer.echo(drawing.text)
@@ -155,6 +160,15 @@ def _transformed(
     transform = unigrad.grad if grad else unigrad.value_and_grad
     chosen = None if not argnames else argnames[0] if len(argnames) == 1 else tuple(argnames)
     return transform(function, argnames=chosen)
+
+
+def _numbers(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Numbers for the arguments of which nothing is said; what was taken for one is told."""
+    missing = numbers(function, args, kwargs)
+    if missing:
+        text = f"taken as numbers: {', '.join(missing)} (--like gives them other types)"
+        console(stderr=True).print(Text(text, style="yellow"), soft_wrap=True)
+    return missing
 
 
 def load(where: str) -> Any:

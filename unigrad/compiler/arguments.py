@@ -14,8 +14,10 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
+
 from unigrad.backend import registry
-from unigrad.errors import ArgumentError, BackendError, DTypeError, locate
+from unigrad.errors import ArgumentError, BackendError, DTypeError, locate, with_article
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import default_float
@@ -55,8 +57,8 @@ class Static:
 def _exact(value: Any) -> Any:
     """What tells settings apart that Python counts as equal: 1, 1.0 and True; 0.0 and -0.0."""
     kind: type = value.__class__
-    if isinstance(value, float):
-        return kind, value.hex()  # nan is equal to itself
+    if isinstance(value, (float, np.floating)):
+        return kind, float(cast("float", value)).hex()  # nan is equal to itself
     if isinstance(value, tuple):
         return kind, tuple([_exact(one) for one in cast("tuple[Any, ...]", value)])
     return kind, value
@@ -203,7 +205,7 @@ def leaf_of(value: Any) -> Leaf | Static:
     backend = owner_of(value)
     if backend is not None:
         return Leaf(value, registry.runtime(backend).type_of(value), backend.name)
-    raise refusal(value) or DTypeError(f"a {kind.__name__} is not an array")
+    raise refusal(value) or DTypeError(f"{with_article(kind.__name__)} is not an array")
 
 
 def read(
@@ -244,10 +246,10 @@ def read(
             try:
                 hash(found)
             except TypeError:
-                kind = type(found.value).__name__
+                kind = with_article(type(found.value).__name__)
                 raise locate(
                     ArgumentError(
-                        f"{name}: the static argument {label}{inside} is a {kind}, which has no"
+                        f"{name}: the static argument {label}{inside} is {kind}, which has no"
                         " hash; static arguments are part of the signature"
                     ),
                     caller_location(),

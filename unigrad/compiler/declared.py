@@ -19,7 +19,7 @@ from unigrad.errors import DTypeError, ShapeError, TracingError, locate
 from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import current_scope, inline, tensor
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import TensorType
+from unigrad.ir.types import TensorType, told
 from unigrad.ops.elementwise import astype
 from unigrad.ops.shape import reweigh
 from unigrad.ops.spec import as_node
@@ -128,7 +128,7 @@ class DeclaredFunction(Function):
                 self._refuse(name, declared, f"given the {type(value).__name__} {value!r}")
         elif leaf.type.dtype is not declared.dtype:
             advice = f"convert it with .astype({declared.dtype.name!r})"
-            self._refuse(name, declared, f"given {leaf.type}; {advice}")
+            self._refuse(name, declared, f"given {told(leaf.type)}; {advice}")
         return leaf._replace(type=TensorType(declared.dtype, leaf.type.shape, weak=declared.weak))
 
     def _refuse(self, name: str, declared: TensorType, given: str) -> NoReturn:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, cast
 
+from unigrad.compiler.arguments import Static
 from unigrad.compiler.function import Function
 from unigrad.compiler.tape import set_derivative
-from unigrad.errors import locate
+from unigrad.errors import ArgumentError, locate
 from unigrad.ir.nodes import current_scope
 from unigrad.ir.source import caller_location
 from unigrad.ops.spec import Op, apply, set_evaluator
@@ -45,8 +46,11 @@ def evaluate(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 raise locate(error, caller_location())
     absent = tuple(operand is None for operand in operands)
     given = [operand for operand in operands if operand is not None]
-    key = (op, params, absent, len(operands))
-    function = _functions.get(key)
+    key = (op, Static(params), absent, len(operands))  # 1, 1.0 and True make different arrays
+    try:
+        function = _functions.get(key)
+    except TypeError:
+        raise _no_setting(op, params) from None
     if function is None:
         function = _functions[key] = _single(op, params, absent)
         if len(_functions) > _LIMIT:
@@ -55,6 +59,17 @@ def evaluate(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 _LIMIT = 1024
+
+
+def _no_setting(op: Op[...], params: tuple[Any, ...]) -> ArgumentError:
+    """The error for a parameter that cannot be remembered, such as an array."""
+    told = ""
+    for name, value in zip(op.params, params, strict=True):
+        try:
+            hash(value)
+        except TypeError:
+            told = f"{name} is a Python value that is known beforehand, got {type(value).__name__}"
+    return locate(ArgumentError(f"{op.name}: {told}"), caller_location())
 
 
 def _single(op: Op[...], params: tuple[Any, ...], absent: tuple[bool, ...]) -> Function:

@@ -18,7 +18,9 @@ from unigrad.compiler.collector import collector_paused
 from unigrad.compiler.failure import reraise
 from unigrad.compiler.guard import MISS
 from unigrad.compiler.state import CacheInfo, log, state_of
+from unigrad.errors import listed
 from unigrad.ir.nodes import Graph, current_scope
+from unigrad.ir.types import told
 from unigrad.ops.spec import Op
 from unigrad.trace.array import OuterValueError, TracedArray
 from unigrad.trace.structure import flatten
@@ -169,7 +171,8 @@ class Function:
         # Not under the lock: the function may call another that is being compiled elsewhere, and
         # which calls this one. Two threads that compile one signature at once agree.
         state.misses += 1
-        log().info("compiling %s for %s, %s", self._name, place[0].name, arguments.types)
+        types = listed(map(told, arguments.types))
+        log().info("compiling %s for %s, of %s", self._name, place[0].name, types)
         traced = self.trace(settings, arguments)
         if traced.hidden:  # what the function took from around it counts as passed
             hidden = [cast("Leaf", leaf_of(value)) for value in traced.hidden]
@@ -191,7 +194,8 @@ class Function:
             return known
         state.traces += 1
         if state.traces > 1:
-            log().info("tracing %s again, for %s", self._name, arguments.types)
+            types = listed(map(told, arguments.types))
+            log().info("tracing %s again, of %s", self._name, types)
 
         def run(inputs: Sequence[TracedArray]) -> Any:
             args, kwargs = arguments.rebuild(inputs)

@@ -27,6 +27,7 @@ from unigrad.ir.types import as_dtype
 from unigrad.ops import elementwise, shape
 from unigrad.trace.capture import as_numpy
 from unigrad.trace.structure import map_structure
+from unigrad.transforms.expand import has_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,6 +95,8 @@ def make(
     if check is not None:
         check(place.device)
     native = settings.autodiff == "native" and backend.native
+    if settings.autodiff == "native" and not native and has_transforms(traced.graph):
+        log().info("%s has no derivatives of its own: %s has those of unigrad", backend.name, name)
     # On the caller's tape, graph mode is one node whose forward runs without the tape.
     one_node = place.tape is not None and not native and hasattr(runtime, "attach")
     names = [f"y{position}" for position in range(len(traced.graph.outputs))]

@@ -1,4 +1,4 @@
-"""The text of a structure, where Python has a literal for it: tuples, lists, dicts and None."""
+"""The text of a structure where Python has a literal for it: tuples, lists, dicts, words, None."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def literal(structure: Structure, texts: Sequence[str]) -> str | None:
 def _render(tree: Any) -> str | None:
     if isinstance(tree, _Text):
         return tree.text
-    if tree is None:
-        return "None"
+    if tree is None or isinstance(tree, (str, bytes)):
+        return repr(tree)  # a setting, as it is
     kind: type = tree.__class__
     if kind is dict:
         items = cast("dict[Any, Any]", tree)

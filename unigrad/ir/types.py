@@ -31,6 +31,7 @@ __all__ = [
     "is_numpy",
     "promote",
     "promote_dtypes",
+    "told",
 ]
 
 Shape: TypeAlias = tuple[Size, ...]
@@ -278,6 +279,20 @@ _TYPE_TEXT: Final = re.compile(r"\s*(~?)\s*([a-z]+[0-9]*)\s*(?:\[([^\[\]]*)\])?\
 NodeType: TypeAlias = TensorType | tuple[TensorType, ...]
 
 
+def told(type_: NodeType) -> str:
+    """A type as a message tells it: that of a Python number by Python's name, and none with ``~``.
+
+    Example:
+        >>> told(TensorType.parse("~float64")), told(TensorType.parse("float64[n, 3]"))
+        ('Python float', 'float64[n, 3]')
+    """
+    if isinstance(type_, tuple):
+        return f"({', '.join(map(told, type_))})"
+    if type_.weak and not type_.shape:
+        return f"Python {type_.dtype.name.rstrip('0123456789')}"
+    return str(type_).lstrip("~")
+
+
 def promote_dtypes(a: DType, b: DType) -> DType:
     """The dtype that holds both: the Array API inside a kind, JAX's lattice across kinds."""
     if a is b:
@@ -307,7 +322,7 @@ def promote(a: TensorType, b: TensorType) -> tuple[DType, bool]:
     weak, strong = (a, b) if a.weak else (b, a)
     if _KIND_RANK[weak.dtype.kind] <= _KIND_RANK[strong.dtype.kind]:
         return strong.dtype, False
-    return weak.dtype, False
+    return weak.dtype, True  # of the number's kind, and still without a width of its own
 
 
 def broadcast_shapes(shapes: Iterable[Shape]) -> Shape:

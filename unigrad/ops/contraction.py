@@ -101,6 +101,8 @@ def _normalise_tensordot(operands: tuple[Node, ...], axes: Any) -> tuple[Any, ..
         raise ArgumentError(f"axes is an int or a pair of sequences, got {axes!r}")
     left = tuple(normalise_axis(axis, x.ndim) for axis in as_tuple(pair[0]))
     right = tuple(normalise_axis(axis, y.ndim) for axis in as_tuple(pair[1]))
+    if len(set(left)) < len(left) or len(set(right)) < len(right):
+        raise ShapeError(f"axes={axes} names an axis twice")
     return ((left, right),)
 
 
@@ -293,12 +295,33 @@ def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     return inputs, output
 
 
+def _without_stretched(inputs: Sequence[str], arrays: Sequence[Any]) -> tuple[list[str], list[Any]]:
+    """Operands without the axes of size 1 that others stretch: their labels stand there alone."""
+    pairs = [
+        (label, size)
+        for labels, array in zip(inputs, arrays, strict=True)
+        for label, size in zip(labels, array.shape, strict=False)
+    ]
+    longer = {label for label, size in pairs if size != 1}
+    kept: list[str] = []
+    nodes: list[Any] = []
+    for labels, array in zip(inputs, arrays, strict=True):
+        axes = tuple(
+            axis
+            for axis, (label, size) in enumerate(zip(labels, array.shape, strict=False))
+            if size == 1 and label in longer and labels.count(label) == 1
+        )
+        kept.append("".join(label for axis, label in enumerate(labels) if axis not in axes))
+        nodes.append(squeeze(array, axis=axes) if axes else array)
+    return kept, nodes
+
+
 @composite
 def einsum_(arrays: Sequence[Array], subscripts: str) -> Any:
     """The body of ``einsum``: pairwise contractions along the path that opt_einsum finds."""
     inputs, output = _explicit(subscripts, [array.ndim for array in arrays])
-    _sizes(inputs, [array.shape for array in arrays], subscripts)
-    nodes = list(arrays)
+    inputs, nodes = _without_stretched(inputs, arrays)
+    _sizes(inputs, [node.shape for node in nodes], subscripts)
     if len(nodes) > 2:  # noqa: PLR2004
         import opt_einsum  # only a product of three or more has a path
 
@@ -319,7 +342,8 @@ def einsum_(arrays: Sequence[Array], subscripts: str) -> Any:
 def einsum(subscripts: str, /, *operands: Array) -> Array:
     """Sum of products in Einstein's notation, ``'ij,jk->ik'``, with ellipses and repeated labels.
 
-    Three or more operands are contracted pairwise, along the path that opt_einsum finds.
+    An axis of size 1 is repeated as often as its label says elsewhere. Three or more operands are
+    contracted pairwise, along the path that opt_einsum finds.
 
     Raises:
         ArgumentError: if the subscripts do not fit the number of operands.

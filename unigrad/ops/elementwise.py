@@ -15,7 +15,7 @@ import numpy as np
 
 from unigrad.errors import DTypeError
 from unigrad.ir.nodes import Node, Scope, tensor
-from unigrad.ir.types import TensorType, as_dtype, broadcast_shapes
+from unigrad.ir.types import TensorType, as_dtype, broadcast_shapes, told
 from unigrad.ops.families import (
     ZERO,
     Formula2,
@@ -341,7 +341,7 @@ def _prepare_where(op: Op[...], place: Scope, operands: Any) -> list[Node]:
     del op
     condition = as_node(place, operands[0])
     if tensor(condition).dtype.name != "bool":
-        raise DTypeError(f"the condition is boolean, got {tensor(condition)}; compare with != 0")
+        raise DTypeError(f"the condition is boolean, got {told(condition.type)}; compare with != 0")
     return [condition, *promoted(place, operands[1:])[0]]
 
 

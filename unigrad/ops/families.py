@@ -280,6 +280,10 @@ def _prepare_kinds(kinds: str, *, floating: bool, promote: bool) -> Callable[...
     return prepare
 
 
+def _as_they_are(*params: Any) -> tuple[Any, ...]:
+    return params
+
+
 def reduction(
     *,
     kinds: str = "numeric",
@@ -287,6 +291,7 @@ def reduction(
     result: str = "same",
     empty: bool = True,
     single: bool = False,
+    further: Callable[..., tuple[Any, ...]] = _as_they_are,
     samples: Sequence[Sample] = (),
 ) -> Callable[[Callable[P, Any]], Op[P]]:
     """A reduction over ``axis`` with ``keepdims``; further parameters come after these two.
@@ -297,6 +302,7 @@ def reduction(
         result: ``"same"``, ``"bool"``, ``"int64"``, or ``"sum"`` (small integers grow to 64 bits).
         empty: whether it has a value over no elements.
         single: whether it takes one axis or all of them, and nothing between.
+        further: from the further parameters as given to their one form.
         samples: points with their conventions.
     """
     floating = kinds.endswith("floating") if floating is None else floating
@@ -310,7 +316,7 @@ def reduction(
             axes = normalise_axes(axis, nodes[0].ndim)
             if single and len(axes) not in (1, nodes[0].ndim):
                 raise ArgumentError(f"takes one axis, or None for all, got axis={axis!r}")
-            return (axes, bool(keepdims), *rest)
+            return (axes, bool(keepdims), *further(*rest))
 
         def infer(nodes: tuple[Node, ...], axis: Any, keepdims: bool, *rest: Any) -> TensorType:
             del rest

@@ -14,7 +14,7 @@ import numpy as np
 from unigrad.errors import ArgumentError, IndexRangeError
 from unigrad.ir.dims import product
 from unigrad.ir.nodes import CONSTANT, Node, tensor
-from unigrad.ir.types import DTYPES, broadcast_shapes
+from unigrad.ir.types import DTYPES, broadcast_shapes, told
 from unigrad.ops.elementwise import astype, clip_between, where
 from unigrad.ops.families import normalise_axis
 from unigrad.ops.shape import (
@@ -71,7 +71,7 @@ def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Any:
         axis = 0
     axis = normalise_axis(axis, x.ndim)
     if indices.dtype.kind not in ("int", "uint"):
-        raise ArgumentError(f"take: indices are integers, got {indices.type}")
+        raise ArgumentError(f"take: indices are integers, got {told(indices.type)}")
     return take_within(x, _wrapped(indices, x.shape[axis], axis), axis=axis)
 
 
@@ -84,6 +84,9 @@ def index(arrays: Sequence[Array], template: Any) -> Any:
     return _index_with_arrays(x, rest, list(template))
 
 
+index.name = "x[...]"  # as the user writes it, for messages
+
+
 def _index_with_arrays(x: Any, arrays: Sequence[Any], entries: list[Any]) -> Any:
     """Slices first, then the indexed axes together, as one gather."""
     for array in arrays:
@@ -92,7 +95,7 @@ def _index_with_arrays(x: Any, arrays: Sequence[Any], entries: list[Any]) -> Any
                 "an index by a boolean array has a shape that depends on values; use ug.where"
             )
         if array.dtype.kind not in ("int", "uint"):
-            raise ArgumentError(f"an index array holds integers, got {array.type}")
+            raise ArgumentError(f"an index array holds integers, got {told(array.type)}")
     # Beside arrays, an int is an array of no axes (NumPy's rule).
     pending = list(arrays)
     indices: list[Any] = []

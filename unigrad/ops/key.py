@@ -59,6 +59,8 @@ def normalise_key(shape: Shape, key: Any) -> tuple[Any, ...]:
         size = shape[axis]
         if is_int(entry):
             normal.append(_static_index(int(entry), size, axis))
+        elif isinstance(entry, Dim):
+            normal.append(entry)  # such as n - 1, the last of n
         elif isinstance(entry, (slice, tuple)):
             normal.append(_static_slice(entry, size, axis))
         else:
@@ -83,7 +85,12 @@ def _static_slice(entry: Any, size: Size, axis: int) -> tuple[Any, Any, int]:
         if isinstance(entry, tuple)
         else (entry.start, entry.stop, entry.step)
     )
-    step = 1 if step is None else int(step)
+    for bound in (start, stop, step):
+        if bound is not None and not is_int(bound) and not isinstance(bound, Dim):
+            raise ArgumentError(f"a slice is made of ints, got {start}:{stop}:{step}")
+    step = 1 if step is None else step
+    if step == 0:
+        raise ArgumentError("the step of a slice is not 0")
     if isinstance(size, int) and not isinstance(start, Dim) and not isinstance(stop, Dim):
         start, stop, step = slice(start, stop, step).indices(size)
         if step < 0:

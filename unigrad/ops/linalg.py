@@ -21,7 +21,7 @@ from unigrad.ops.cotangents import unless_dead
 from unigrad.ops.elementwise import greater_equal, where
 from unigrad.ops.families import normalise_axis, operation
 from unigrad.ops.reduction import sum_
-from unigrad.ops.shape import expand_dims, iota, reshape, squeeze, unbroadcast
+from unigrad.ops.shape import expand_dims, iota, squeeze, unbroadcast
 from unigrad.ops.spec import Array, Op, check_kind, composite, promoted
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from unigrad.ir.nodes import Scope
 
 __all__ = [
-    "cholesky", "outer", "solve", "solve_triangular", "tril", "triu", "vecdot",
+    "cholesky", "cholesky_", "outer", "solve", "solve_triangular", "tril", "triu", "vecdot",
 ]  # fmt: skip
 
 
@@ -55,7 +55,10 @@ def _inside(x: Any, *, lower: bool, offset: int = 0) -> Any:
 
 def triangle(x: Any, *, lower: bool, offset: int = 0) -> Any:
     """``x`` with zeros outside of one triangle; ``offset`` moves the diagonal that is kept."""
-    return where(_inside(x, lower=lower, offset=offset), x, 0)
+    if x.ndim < 2:  # noqa: PLR2004
+        raise ShapeError(f"takes matrices (..., n, m), got shape {x.shape}")
+    zero = False if x.dtype.kind == "bool" else 0
+    return where(_inside(x, lower=lower, offset=offset), x, zero)
 
 
 @composite
@@ -84,12 +87,7 @@ def _reference_cholesky(x: Any) -> Any:
 
 @operation(_infer_square, kinds="floating", floating=True)
 def cholesky(x: Array, /) -> Any:
-    """Lower triangular ``L`` with ``L @ L.T = x``; only the lower triangle of ``x`` is read.
-
-    The gradient is symmetric: it is that of a symmetric ``x``, so build one. Of a matrix that is
-    filled in its lower triangle alone, each entry off the diagonal gets half of its derivative; the
-    other half is at the mirrored place. A matrix that is not positive definite gives NaN.
-    """
+    """Lower triangular ``L`` with ``L @ L.T = x``; its gradient is symmetrised."""
     return _reference_cholesky(x)
 
 
@@ -103,6 +101,22 @@ def _(g: Node, out: Node, x: Node) -> Any:
     left = solve_triangular(out, symmetric, lower=True, transpose=True)
     right = solve_triangular(out, matrix_transpose(left), lower=True, transpose=True)
     return unless_dead(g, matrix_transpose(right), (-2, -1))
+
+
+@composite
+def cholesky_(x: Array, /, *, upper: bool = False) -> Any:
+    """Lower triangular ``L`` with ``L @ L.T = x``; only the lower triangle of ``x`` is read.
+
+    The gradient is symmetric: it is that of a symmetric ``x``, so build one. Of a matrix that is
+    filled in its lower triangle alone, each entry off the diagonal gets half of its derivative; the
+    other half is at the mirrored place. A matrix that is not positive definite gives NaN.
+
+    Args:
+        x: symmetric positive definite matrices ``(..., n, n)``.
+        upper: whether to return the transpose, ``U`` with ``U.T @ U = x``.
+    """
+    factor = cholesky(x)
+    return matrix_transpose(factor) if upper else factor
 
 
 def _prepare_solve(op: Op[...], place: Scope, operands: Sequence[Any]) -> list[Node]:
@@ -255,7 +269,7 @@ def outer(x: Array, y: Array, /) -> Any:
     for operand in (x, y):
         if operand.ndim != 1:
             raise ShapeError(f"outer: takes two vectors, got shapes {x.shape} and {y.shape}")
-    return reshape(x, (x.shape[0], 1)) * reshape(y, (1, y.shape[0]))
+    return expand_dims(x, axis=1) * y
 
 
 @composite

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from unigrad.errors import ArgumentError
 from unigrad.ir.dims import product
 from unigrad.ops.elementwise import (
     astype,
@@ -31,14 +33,15 @@ from unigrad.ops.shape import (
     squeeze,
     sum_,
 )  # fmt: skip
+from unigrad.ops.spec import Sample, composite, describe
 
 if TYPE_CHECKING:
     from unigrad.ir.nodes import Node
-    from unigrad.ops.spec import Array, Axes
+    from unigrad.ops.spec import Array, Axes, Op
 
 __all__ = [
-    "all_", "any_", "argmax", "argmin", "logsumexp", "max_", "mean", "min_", "prod", "std", "sum_",
-    "var",
+    "all_", "any_", "argmax", "argmin", "logsumexp", "max_", "mean", "min_", "prod", "prod_", "std",
+    "sum_", "sum__", "var",
 ]  # fmt: skip
 
 
@@ -134,6 +137,32 @@ def _halves(x: Any, axis: int, size: int) -> tuple[Any, Any, Any]:
     return _cut(x, axis, 0, half), _cut(x, axis, half, 2 * half), rest
 
 
+def _in_dtype(op: Op[...], x: Node, axis: Any, dtype: Any, *, keepdims: bool) -> Node:
+    """A sum or a product computed in a dtype that the caller has chosen."""
+    if dtype is None:
+        return op(x, axis=axis, keepdims=keepdims)
+    # Of small integers the result is wide: brought back to what was asked for.
+    return astype(op(astype(x, dtype), axis=axis, keepdims=keepdims), dtype)
+
+
+@composite
+def sum__(x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Sum over ``axis`` (all axes by default), of small integers and booleans in 64 bits.
+
+    A ``dtype`` is what to add up in, and the dtype of the result.
+    """
+    return _in_dtype(sum_, x, axis, dtype, keepdims=keepdims)
+
+
+@composite
+def prod_(x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Product over ``axis``; its derivative is the product of the other factors, exact at zeros.
+
+    A ``dtype`` is what to multiply in, and the dtype of the result.
+    """
+    return _in_dtype(prod, x, axis, dtype, keepdims=keepdims)
+
+
 def _extremum_vjp(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
     """Ties share equally; where the result is NaN nothing equals it, and 0/0 is NaN everywhere."""
     hits = astype(equal(x, restore(out, x, axis, keepdims)), x.dtype)
@@ -161,13 +190,34 @@ def _centred(x: Node, axis: tuple[int, ...]) -> Any:
 
 
 def _freedom(x: Node, axis: tuple[int, ...], correction: float) -> Any:
-    return count(x, axis) - float(correction)
+    """``n - correction``; NaN where that leaves nothing, or less, to divide by."""
+    freedom = count(x, axis) - correction
+    if isinstance(freedom, float):
+        return freedom if freedom > 0 else math.nan
+    return where(freedom > 0, freedom, math.nan) if correction > 0 else freedom
 
 
-@reduction(kinds="real floating")
+def _as_correction(correction: Any) -> tuple[float]:
+    if not isinstance(correction, (int, float, np.floating)):
+        raise ArgumentError(f"correction is a Python number, got {describe(correction)}")
+    return (float(cast("float", correction)),)
+
+
+_TOO_FEW: Final = Sample(
+    (np.array([1.0, 3.0]),),
+    {"correction": 2.0},
+    gradient=(np.full(2, np.nan),),
+    note="n <= correction",
+)
+
+
+@reduction(kinds="real floating", further=_as_correction, samples=[_TOO_FEW])
 def var(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
-    """Variance over ``axis``: squared deviations over ``n - correction``."""
-    return np.var(x, axis=axis, keepdims=keepdims, ddof=correction)
+    """Variance over ``axis``: squared deviations over ``n - correction``; NaN if none is left."""
+    freedom = np.sum(np.ones_like(x), axis=axis, keepdims=keepdims) - correction
+    squares = np.square(x - np.mean(x, axis=axis, keepdims=True))
+    total = np.sum(squares, axis=axis, keepdims=keepdims)
+    return total / np.where(freedom > 0, freedom, np.nan)  # of which np.var warns
 
 
 @var.vjp
@@ -183,10 +233,10 @@ def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
     return squares / _freedom(x, axis, correction)
 
 
-@reduction(kinds="real floating")
+@reduction(kinds="real floating", further=_as_correction, samples=[_TOO_FEW])
 def std(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
     """Standard deviation over ``axis``; its gradient at 0 is 0."""
-    return np.std(x, axis=axis, keepdims=keepdims, ddof=correction)
+    return np.sqrt(var.reference(x, axis=axis, keepdims=keepdims, correction=correction))
 
 
 @std.vjp

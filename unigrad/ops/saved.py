@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 
+from unigrad.errors import ArgumentError, with_article
 from unigrad.ir.nodes import Graph
 from unigrad.ops.spec import OPS
 
@@ -28,8 +29,11 @@ def from_text(text: str) -> Graph:
     """The graph that ``text`` describes; reading runs no code.
 
     Raises:
+        ArgumentError: if it is no text at all.
         GraphFormatError: with line and column, if the text is no graph.
     """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"from_text: takes text, got {with_article(type(text).__name__)}")
     from unigrad.ir.text import from_text as read
 
     return read(text, OPS)

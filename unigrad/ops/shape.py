@@ -9,7 +9,7 @@ import numpy as np
 from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.dims import Dim, exact_quotient, product
 from unigrad.ir.nodes import Node, Scope, tensor
-from unigrad.ir.types import Shape, TensorType, as_dtype, broadcast_shapes
+from unigrad.ir.types import Shape, TensorType, as_dtype, broadcast_shapes, told
 from unigrad.ops.elementwise import passed_on
 from unigrad.ops.families import (
     as_tuple,
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 # -- shapes ----------------------------------------------------------------------------------------
 
 
-def as_shape(shape: Any) -> tuple[Any, ...]:
+def as_shape(shape: Any, *, smallest: int = 0) -> tuple[Any, ...]:
     """A shape as a tuple of ints and named dimensions; one size stands for a shape of one."""
     sizes = as_tuple(shape)
     for size in sizes:
-        if not isinstance(size, Dim) and not is_int(size):
+        if isinstance(size, Dim):
+            continue
+        if not is_int(size):
             raise ArgumentError(f"a shape is a tuple of ints and named dimensions, got {shape!r}")
+        if size < smallest:
+            raise ShapeError(f"a size is {smallest} or more, got {shape!r}")
     return tuple(size if isinstance(size, Dim) else int(size) for size in sizes)
 
 
@@ -49,7 +53,7 @@ def _infer_shaped(operands: tuple[Node, ...], shape: Shape) -> TensorType:
 
 
 def _normalise_reshape(operands: tuple[Node, ...], shape: Any) -> tuple[Any, ...]:
-    new = as_shape(shape)
+    new = as_shape(shape, smallest=-1)
     total = tensor(operands[0]).size
     if new.count(-1) > 1:
         raise ShapeError(f"one size may be -1, got {new}")
@@ -77,10 +81,10 @@ def _(g: Node, out: Node, x: Node, *, shape: Any) -> Node:
 
 
 def _normalise_permutation(operands: tuple[Node, ...], axes: Any) -> tuple[Any, ...]:
-    ndim = operands[0].ndim
+    ndim, axes = operands[0].ndim, as_tuple(axes)
     order = tuple(normalise_axis(axis, ndim) for axis in axes)
     if sorted(order) != list(range(ndim)):
-        raise ShapeError(f"{tuple(axes)} is no permutation of the {ndim} axes")
+        raise ShapeError(f"{axes} is no permutation of the {ndim} axes")
     return (order,)
 
 
@@ -249,14 +253,24 @@ def _infer_concat(operands: tuple[Node, ...], axis: int) -> TensorType:
     first = types[0]
     total: Size = 0
     for type_ in types:
-        rest = type_.shape[:axis] + type_.shape[axis + 1 :]
-        if type_.ndim != first.ndim or rest != first.shape[:axis] + first.shape[axis + 1 :]:
+        if type_.ndim != first.ndim:
+            raise ShapeError("joined arrays have equally many axes; ug.stack makes a new one")
+        if (
+            type_.shape[:axis] + type_.shape[axis + 1 :]
+            != first.shape[:axis] + first.shape[axis + 1 :]
+        ):
             raise ShapeError(f"sizes differ on an axis other than {axis}")
         total = total + type_.shape[axis]
     return TensorType(first.dtype, (*first.shape[:axis], total, *first.shape[axis + 1 :]))
 
 
-@operation(_infer_concat, normalise=on_axis)
+def _normalise_concat(operands: tuple[Node, ...], axis: Any) -> tuple[Any, ...]:
+    if not operands[0].ndim:
+        raise ShapeError("scalars have no axis to be joined along; ug.stack makes one")
+    return on_axis(operands, axis)
+
+
+@operation(_infer_concat, normalise=_normalise_concat)
 def concat(arrays: Sequence[Array], /, *, axis: int = 0) -> Any:
     """Arrays joined along an existing axis; their other sizes are equal."""
     return np.concatenate(arrays, axis=axis)
@@ -272,6 +286,17 @@ def _(g: Node, out: Node, *arrays: Node, axis: int) -> tuple[Node, ...]:
         parts.append(getitem(g, (*(slice(None),) * axis, slice(start, stop))))
         start = stop
     return tuple(parts)
+
+
+@composite
+def concat_(arrays: Sequence[Array], /, *, axis: int | None = 0) -> Any:
+    """Arrays joined along an existing axis; with ``axis=None``, their elements along a new one.
+
+    Their other sizes are equal.
+    """
+    if axis is None:
+        return concat([reshape(array, (-1,)) for array in arrays], axis=0)
+    return concat(arrays, axis=axis)
 
 
 def _infer_stack(operands: tuple[Node, ...], axis: int) -> TensorType:
@@ -305,16 +330,18 @@ def roll(x: Array, /, shift: Any, *, axis: Any = None) -> Any:
     Without ``axis`` the array is rolled as if it were flat.
     """
     if axis is None:
-        return reshape(_rolled(reshape(x, (-1,)), int(shift), 0), x.shape)
+        return reshape(_rolled(reshape(x, (-1,)), shift, 0), x.shape)
     shifts, axes = as_tuple(shift), as_tuple(axis)
     if len(shifts) != len(axes):
         raise ArgumentError(f"roll: {len(shifts)} shifts for {len(axes)} axes")
     for one, by in zip(axes, shifts, strict=True):
-        x = _rolled(x, int(by), normalise_axis(one, x.ndim))
+        x = _rolled(x, by, normalise_axis(one, x.ndim))
     return x
 
 
-def _rolled(x: Any, shift: int, axis: int) -> Any:
+def _rolled(x: Any, shift: Any, axis: int) -> Any:
+    if not is_int(shift):
+        raise ArgumentError(f"roll: a shift is an int, got {shift!r}")
     size = x.shape[axis]
     shift = shift % size if isinstance(size, int) and size else shift
     if shift == 0 or size == 0:
@@ -404,7 +431,7 @@ def _(g: Node, out: Node, x: Node, *, key: Any) -> Node:
 def _infer_place(operands: tuple[Node, ...], key: tuple[Any, ...], shape: Shape) -> TensorType:
     type_ = tensor(operands[0])
     if normalise_key(shape, key) != key or indexed_shape(key) != type_.shape:
-        raise ShapeError(f"the index {key} of shape {shape} does not hold {type_}")
+        raise ShapeError(f"the index {key} of shape {shape} does not hold {told(type_)}")
     return type_.with_shape(shape)
 
 
@@ -426,12 +453,14 @@ def _prepare_take(op: Op[...], place: Scope, operands: Sequence[Any]) -> list[No
     del op
     x, indices = (as_node(place, operand) for operand in operands)
     if indices.dtype.kind not in ("int", "uint"):
-        raise ArgumentError(f"indices are integers, got {indices.type}")
+        raise ArgumentError(f"indices are integers, got {told(indices.type)}")
     return [x, indices]
 
 
 def _infer_take(operands: tuple[Node, ...], axis: int) -> TensorType:
     x, indices = (tensor(operand) for operand in operands)
+    if x.shape[axis] == 0 and 0 not in indices.shape:
+        raise ShapeError(f"nothing can be taken along axis {axis}, which has size 0")
     return x.with_shape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 

@@ -19,7 +19,7 @@ from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import CONSTANT, Node, Scope, current_scope, tensor
 from unigrad.ir.operators import install
 from unigrad.ir.source import caller_location
-from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, is_numpy, promote
+from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, is_numpy, promote, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +38,8 @@ __all__ = [
     "build",
     "composite",
     "default_float",
+    "describe",
+    "number_node",
     "set_capture",
     "set_evaluator",
 ]
@@ -263,6 +265,7 @@ class Composite(Op[P]):
         self._names = (*self.operands, *self.params)
         self.__doc__ = body.__doc__
         self.__name__ = self.__qualname__ = self.name
+        self.__module__ = body.__module__
         self.__wrapped__ = body
 
     def build(self, place: Scope, operands: Sequence[Any], params: tuple[Any, ...]) -> Any:
@@ -271,6 +274,9 @@ class Composite(Op[P]):
         if self.variadic:
             return self.body(nodes, **self.keywords(params))
         return self.body(*nodes, **self.keywords(params))
+
+    def __reduce__(self) -> Any:
+        return self.body.__name__  # what its module holds under this name: itself
 
 
 def composite(body: Callable[P, Any]) -> Composite[P]:
@@ -285,10 +291,14 @@ def _members(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _hashable(value: Any) -> Any:
+    """A parameter as it is remembered: lists as tuples, NumPy's integers as Python's."""
     if isinstance(value, (list, tuple)):
         return tuple(_hashable(item) for item in cast("Sequence[Any]", value))
-    if isinstance(value, np.integer):
-        return int(cast("int", value))
+    if is_numpy(value):
+        array: Any = value
+        if array.dtype.kind in "iu":
+            return _hashable(array.tolist())  # of a scalar, an int
+        return array if array.ndim else array[()]
     return value
 
 
@@ -326,7 +336,8 @@ def apply(op: Op[...], place: Scope, operands: Sequence[Any], params: tuple[Any,
     try:
         return op.build(place, operands, params)
     except (ShapeError, DTypeError, ArgumentError, IndexError) as error:
-        if not getattr(error, "__notes__", None):
+        # What the user called is named: of an op without a public name, that is around this one.
+        if op.public and not getattr(error, "__notes__", None):
             _describe(error, op, operands)
             locate(error, caller_location())
         raise
@@ -335,7 +346,7 @@ def apply(op: Op[...], place: Scope, operands: Sequence[Any], params: tuple[Any,
 def _describe(error: Exception, op: Op[...], operands: Sequence[Any]) -> None:
     """Add what was given to the message of a failed call."""
     message = error.args[0] if len(error.args) == 1 else None
-    if isinstance(message, str) and not message.startswith(op.name):
+    if isinstance(message, str) and not message.startswith((f"{op.name}:", f"{op.name}(")):
         given = f" (given: {listed(describe(value) for value in operands)})" if operands else ""
         error.args = (f"{op.name}: {message}{given}",)
 
@@ -343,7 +354,7 @@ def _describe(error: Exception, op: Op[...], operands: Sequence[Any]) -> None:
 def describe(value: Any) -> str:
     """An operand as a message shows it: its type, or a Python number itself."""
     if isinstance(value, Node):
-        return str(value.type)
+        return told(value.type)
     if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
         return repr(value)
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
@@ -370,7 +381,7 @@ def as_node(place: Scope, value: Any) -> Node:
     kind = _PYTHON_KINDS.get(value.__class__)
     if kind is not None:
         dtype = default_float() if kind == "float64" else DTYPES[kind]
-        return _scalar(place, value, dtype, weak=True)
+        return number_node(place, value, dtype, weak=True)
     if value.__class__ is Dim:  # a size, which is a Python int where it is known
         size = place.node(OPS["dim_value"], (), (value, DTYPES["int64"]))
         return place.node(OPS["reweigh"], (size,), (True,))
@@ -380,10 +391,11 @@ def as_node(place: Scope, value: Any) -> Node:
 _PYTHON_KINDS: Final[dict[type, str]] = {bool: "bool", int: "int64", float: "float64"}
 
 
-def _scalar(place: Scope, value: Any, dtype: DType, *, weak: bool) -> Node:
+def number_node(place: Scope, value: Any, dtype: DType, *, weak: bool) -> Node:
+    """The node of a number; raises ``DTypeError`` if ``dtype`` has no such number."""
     try:
         return place.constant(value, dtype, weak=weak)
-    except OverflowError:
+    except (OverflowError, ValueError):  # the latter is NumPy's for NaN as an integer
         raise DTypeError(f"the number {value!r} does not fit into {dtype}") from None
 
 
@@ -429,19 +441,20 @@ def cast_node(place: Scope, node: Node, dtype: DType, *, weak: bool = False) -> 
     type_ = tensor(node)
     number = node.op is CONSTANT and type_.ndim == 0 and type_.weak
     if number and not (weak and type_.dtype is dtype):
-        return _scalar(place, node.params[0].item(), dtype, weak=weak)
+        return number_node(place, node.params[0].item(), dtype, weak=weak)
     if type_.dtype is dtype:
         return node
     cast = place.node(OPS["astype"], (node,), (dtype,))
     return place.node(OPS["reweigh"], (cast,), (True,)) if weak else cast
 
 
+# Complex numbers have types and no rules yet: what is to compute with them says so here.
 _KINDS: Final = {
-    "any": ("bool", "uint", "int", "float", "complex"),
-    "numeric": ("uint", "int", "float", "complex"),
+    "any": ("bool", "uint", "int", "float"),
+    "numeric": ("uint", "int", "float"),
     "real": ("uint", "int", "float"),
     "ordered": ("bool", "uint", "int", "float"),
-    "floating": ("float", "complex"),
+    "floating": ("float",),
     "real floating": ("float",),
     "integral": ("uint", "int", "bool"),
     "integer": ("uint", "int"),
@@ -451,6 +464,8 @@ _KINDS: Final = {
 
 def check_kind(dtype: DType, kinds: str) -> None:
     """Raise ``DTypeError`` if the op does not compute in ``dtype``."""
+    if dtype.kind == "complex":
+        raise DTypeError("complex numbers are not computed with")
     if dtype.kind not in _KINDS[kinds]:
         names = [name for name, known in DTYPES.items() if known.kind in _KINDS[kinds]]
         raise DTypeError(f"takes a dtype among {listed(names, conjunction='or')}; got {dtype}")

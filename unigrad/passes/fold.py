@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from unigrad.ir.nodes import CONSTANT, Node, current_scope, tensor
+from unigrad.ir.source import array_name, name_array
 from unigrad.ir.types import TensorType, byte_count
-from unigrad.ops.elementwise import barrier
+from unigrad.ops.elementwise import astype, barrier
 from unigrad.ops.shape import broadcast_to
 from unigrad.ops.spec import OPS
 from unigrad.passes.rewrite import rewriting, rule_on
@@ -66,7 +67,10 @@ def constants_folded(node: Array) -> Array:
         return broadcast_to(
             place.constant(value.reshape(()), type_.dtype, weak=type_.weak), value.shape
         )
-    return place.constant(value, type_.dtype, weak=type_.weak)
+    made = place.constant(value, type_.dtype, weak=type_.weak)
+    if node.op is astype:  # the user's array still, in another dtype
+        name_array(made.params[0], array_name(operands[0].params[0]))
+    return made
 
 
 def _is_small(node: Node) -> bool:

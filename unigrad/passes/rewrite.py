@@ -248,7 +248,9 @@ class Report:
         return sum(1 for _ in self)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self))
+        return "\n".join(map(str, self)) or "nothing was rewritten"
+
+    __repr__ = __str__
 
 
 # -- the walk --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 import unigrad as ug
-from unigrad.errors import ArgumentError
+from unigrad.errors import ArgumentError, with_article
 from unigrad.ir.types import DTYPES, as_dtype
 from unigrad.testing.differences import Flat, check_derivatives_of
 from unigrad.testing.reference import evaluate
@@ -256,13 +256,17 @@ def check_grads(
 
     Raises:
         AssertionError: naming the function, the input, the mode, what it got and what it wanted.
-        ArgumentError: if ``modes`` holds another word, or ``order`` is less than 1.
+        ArgumentError: if ``args`` is no tuple, ``modes`` holds another word, or ``order`` is less
+            than 1.
 
     Example:
         >>> import numpy as np, unigrad as ug
         >>> from unigrad.testing import check_grads
         >>> check_grads(lambda x, y: ug.sum(ug.sin(x) * y), (np.ones(3), np.arange(3.0)))
     """
+    if not isinstance(args, (tuple, list)):
+        given = with_article(type(args).__name__)
+        raise ArgumentError(f"check_grads: args is a tuple of arguments, got {given}")
     unknown = [mode for mode in modes if mode not in ("reverse", "forward")]
     if unknown or not modes:
         raise ArgumentError(f"check_grads: modes are 'reverse' and 'forward', got {tuple(modes)!r}")

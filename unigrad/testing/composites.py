@@ -32,9 +32,17 @@ def _clip(x: Any, *, low: float | None, high: float | None) -> Any:
     return ug.clip(x, low, high)
 
 
-def _cholesky(x: Any) -> Any:
+def _cholesky(x: Any, *, upper: bool = False) -> Any:
     """The factor of the symmetric part, as moving one triangle alone would leave the domain."""
-    return ug.linalg.cholesky(0.5 * (x + ug.matrix_transpose(x)))
+    return ug.linalg.cholesky(0.5 * (x + ug.matrix_transpose(x)), upper=upper)
+
+
+def _concat(*arrays: Any, axis: int | None) -> Any:
+    return ug.concat(arrays, axis=axis)
+
+
+def _meshgrid(*arrays: Any, indexing: str) -> Any:
+    return ug.meshgrid(*arrays, indexing=indexing)
 
 
 def composites() -> dict[str, tuple[Callable[..., Any], list[Sample]]]:
@@ -71,6 +79,9 @@ def composites() -> dict[str, tuple[Callable[..., Any], list[Sample]]]:
                 case(reals(2, 3, 3), subscripts="...ii->..."),
                 case(reals(2), reals(3), reals(2, 3), reals(3, 2), subscripts="i,j,ij,ji->"),
                 case(reals(2, 3), subscripts="ji"),
+                case(reals(2, 3), reals(1, 3), subscripts="...i,...i->...", note="broadcast"),
+                case(reals(2, 1, 3), reals(4, 3), subscripts="...i,...i", note="broadcast"),
+                case(reals(1, 3), reals(2, 1), subscripts="ij,ij->ij", note="broadcast"),
             ],
         ),
         "clip": (
@@ -99,7 +110,36 @@ def composites() -> dict[str, tuple[Callable[..., Any], list[Sample]]]:
             ],
         ),
         "cholesky of symmetric": (
-            _cholesky, [case(positive_definite(3, 3)), case(positive_definite(2, 3, 3))],
+            _cholesky,
+            [
+                case(positive_definite(3, 3)),
+                case(positive_definite(2, 3, 3)),
+                case(positive_definite(3, 3), upper=True),
+            ],
+        ),
+        "concat of the elements": (
+            _concat, [case(reals(2, 3), reals(2), reals(), axis=None), case(reals(2, 1), axis=1)],
+        ),
+        "meshgrid": (
+            _meshgrid,
+            [
+                case(reals(2), reals(3), indexing="xy"),
+                case(reals(2), reals(3), reals(4), indexing="xy"),
+                case(reals(2), reals(), np.arange(3), indexing="ij"),
+                case(reals(2), indexing="xy"),
+            ],
+        ),
+        "sum in a dtype": (
+            ug.sum,
+            [
+                case(np.array([100, 100], "int8"), dtype="int8", note="wraps"),
+                case(np.array([[True, False]]), axis=0, dtype="float32"),
+                case(reals(2, 3), axis=1, dtype="float32", gradient=(np.ones((2, 3)),)),
+            ],
+        ),
+        "prod in a dtype": (
+            ug.prod,
+            [case(np.array([3, 4], "uint8"), dtype="uint8"), case(reals(3), dtype="float64")],
         ),
         "outer": (ug.outer, [case(reals(2), reals(3))]),
         "vecdot": (

@@ -15,6 +15,7 @@ from unigrad.errors import ArgumentError, TracingError, locate
 from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import INPUT, Node, Operators, Scope, current_scope, tensor
 from unigrad.ir.source import caller_location, locations, variable_name
+from unigrad.ir.types import told
 from unigrad.ops import contraction, elementwise, indexing, reduction, shape
 from unigrad.ops.families import as_tuple, is_int
 from unigrad.ops.spec import INTERPRETERS, Op, apply
@@ -79,17 +80,17 @@ class TracedArray(Operators):
 
     def __repr__(self) -> str:
         name = _name_of(self._node)
-        return f"<traced {name + ': ' if name else ''}{self._node.type}>"
+        return f"<traced {name + ': ' if name else ''}{told(self._node.type)}>"
 
     # -- methods that NumPy arrays have ------------------------------------------------------------
 
-    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
         """See ``unigrad.sum``."""
-        return reduction.sum_(self, axis=axis, keepdims=keepdims)
+        return reduction.sum__(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
-    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def prod(self, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
         """See ``unigrad.prod``."""
-        return reduction.prod(self, axis=axis, keepdims=keepdims)
+        return reduction.prod_(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
     def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         """See ``unigrad.mean``."""
@@ -103,13 +104,17 @@ class TracedArray(Operators):
         """See ``unigrad.min``."""
         return reduction.min_(self, axis=axis, keepdims=keepdims)
 
-    def var(self, axis: Any = None, *, keepdims: bool = False, correction: float = 0) -> Any:
-        """See ``unigrad.var``."""
-        return reduction.var(self, axis=axis, keepdims=keepdims, correction=correction)
+    def var(
+        self, axis: Any = None, *, keepdims: bool = False, correction: float = 0, ddof: float = 0
+    ) -> Any:
+        """See ``unigrad.var``; ``ddof`` is NumPy's older word for ``correction``."""
+        return reduction.var(self, axis=axis, keepdims=keepdims, correction=correction or ddof)
 
-    def std(self, axis: Any = None, *, keepdims: bool = False, correction: float = 0) -> Any:
-        """See ``unigrad.std``."""
-        return reduction.std(self, axis=axis, keepdims=keepdims, correction=correction)
+    def std(
+        self, axis: Any = None, *, keepdims: bool = False, correction: float = 0, ddof: float = 0
+    ) -> Any:
+        """See ``unigrad.std``; ``ddof`` is NumPy's older word for ``correction``."""
+        return reduction.std(self, axis=axis, keepdims=keepdims, correction=correction or ddof)
 
     def any(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         """See ``unigrad.any``."""
@@ -146,8 +151,9 @@ class TracedArray(Operators):
 
     ravel = flatten
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """See ``unigrad.astype``."""
+        del copy  # a traced value never changes
         return elementwise.astype(self, dtype)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002  (NumPy's names)
@@ -173,7 +179,7 @@ class TracedArray(Operators):
         arrays: list[Any] = [self]
         template: list[Any] = []
         for entry in entries:
-            if isinstance(entry, (slice, type(None), type(Ellipsis), Dim)):
+            if isinstance(entry, (slice, type(None), type(Ellipsis), Dim, str)):
                 template.append(entry)
             elif is_int(entry):
                 template.append(int(entry))
@@ -228,7 +234,7 @@ class TracedArray(Operators):
     def _refuse(self, what: str, advice: str) -> TracingError:
         node = self._node
         name = variable_name(node)
-        text = f"the traced value {name + ' ' if name else ''}({node.type}) {what}"
+        text = f"the traced value {name + ' ' if name else ''}({told(node.type)}) {what}"
         places = locations(node)
         error = TracingError(f"{text}; {advice}" if advice else text)
         here = caller_location()
@@ -358,9 +364,11 @@ def _name_of(node: Node) -> str:
 
 def _misplaced(node: Node, place: Scope | None) -> TracingError:
     name = _name_of(node)
-    label = f"the traced value {name + ' ' if name else ''}({node.type})"
+    label = f"the traced value {name + ' ' if name else ''}({told(node.type)})"
     if place is not None and node.scope.open:
-        error = OuterValueError(f"{label} belongs to another function that is being traced")
+        error = OuterValueError(
+            f"{label} belongs to another function that is being traced; pass it as an argument"
+        )
         error.bodies = node.scope.bodies
     else:
         error = TracingError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from unigrad.errors import DTypeError, TracingError, locate
+from unigrad.errors import DTypeError, TracingError, locate, with_article
 from unigrad.ir.source import caller_location, name_array, name_in_caller
 from unigrad.ir.types import DTYPES, DType, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import set_capture
@@ -81,7 +81,7 @@ def refusal(value: Any) -> DTypeError | None:
     if value is None:
         return DTypeError("None is not an array")
     prefix = "" if module == "builtins" else f"{module}."
-    return DTypeError(f"a {prefix}{kind.__name__} is not an array")
+    return DTypeError(f"{with_article(prefix + kind.__name__)} is not an array")
 
 
 def _not_one_array(kind: str, values: Sequence[Any]) -> DTypeError:
@@ -92,7 +92,7 @@ def _not_one_array(kind: str, values: Sequence[Any]) -> DTypeError:
         one.ndim == 0 if isinstance(one, TracedArray) else isinstance(one, (bool, int, float))
         for one in values
     ):
-        return DTypeError(f"a {kind} is not an array; make one with ug.asarray")
+        return DTypeError(f"{with_article(kind)} is not an array; make one with ug.asarray")
     numbers, scalars = ("number", "scalar") if count == 1 else ("numbers", "scalars")
     # Inside the function the members of an argument are traced one by one: join them there, or pass
     # an array from the start.

@@ -330,8 +330,6 @@ def _atleast_2d(ug: Any, /, *arys: Any) -> Any:
 
 @_means("concatenate")
 def _concatenate(ug: Any, /, arrays: Any, axis: int | None = 0) -> Any:
-    if axis is None:
-        return ug.concat([_ravel(ug, one) for one in arrays])
     return ug.concat([as_operand(ug, one) for one in arrays], axis=axis)
 
 
@@ -380,6 +378,7 @@ def _constant(use: str) -> Adapter:
 
 _means("zeros_like")(_constant("zeros"))
 _means("ones_like")(_constant("ones"))
+_means("empty_like")(_constant("empty"))
 
 
 @_means("full_like")
@@ -387,6 +386,11 @@ def _full_like(ug: Any, /, a: Any, fill_value: Any, dtype: Any = None, *, shape:
     wanted = a.dtype if dtype is None else dtype
     value = ug.astype(ug.asarray(as_operand(ug, fill_value)), wanted)
     return ug.broadcast_to(value, a.shape if shape is None else shape)
+
+
+@_means("meshgrid")
+def _meshgrid(ug: Any, /, *xi: Any, indexing: str = "xy") -> Any:
+    return ug.meshgrid(*(_ravel(ug, one) for one in xi), indexing=indexing)
 
 
 # -- products --------------------------------------------------------------------------------------
@@ -438,10 +442,8 @@ def _vecdot(ug: Any, x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 @_means("linalg.cholesky")
 def _cholesky(ug: Any, /, a: Any, *, upper: bool = False) -> Any:
-    if upper:
-        what = "np.linalg.cholesky: upper=True cannot be given for traced values"
-        raise refused(what, "use ug.matrix_transpose(ug.linalg.cholesky(x))")
-    return ug.linalg.cholesky(a)
+    # For the upper factor NumPy reads the upper triangle.
+    return ug.linalg.cholesky(ug.matrix_transpose(a) if upper else a, upper=upper)
 
 
 @_means("einsum")

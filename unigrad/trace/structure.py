@@ -133,7 +133,9 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
         # A record of a type never met before counts as a leaf: make it known and look again.
         while _adopt(set(map(type, leaves))):
             leaves, spec = optree.tree_flatten(tree, namespace=_NAMESPACE)
-    except RecursionError:
+    except RecursionError as error:
+        if "flattening" not in str(error):  # Python's own, of a function that calls itself
+            raise
         raise ArgumentError("expected a tree of containers, given one that holds itself") from None
     return leaves, Structure(spec)
 

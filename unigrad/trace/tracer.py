@@ -51,7 +51,7 @@ def leaf_node(place: Scope, leaf: Any) -> Node:
     return node_of(leaf, place) if leaf.__class__ is TracedArray else as_node(place, leaf)
 
 
-class _Setting:
+class Setting:
     """A string, a function or the like in a result: a part of its structure."""
 
     def __init__(self, value: Any) -> None:
@@ -60,7 +60,7 @@ class _Setting:
 
 @lru_cache(maxsize=1)
 def _register_settings() -> None:
-    register_structure(_Setting, lambda one: ((), one.value), lambda value, _: value)
+    register_structure(Setting, lambda one: ((), one.value), lambda value, _: value)
 
 
 def _flatten_result(result: Any) -> tuple[list[Any], Structure]:
@@ -70,7 +70,7 @@ def _flatten_result(result: Any) -> tuple[list[Any], Structure]:
         return leaves, structure
     _register_settings()
     return flatten(
-        structure.unflatten([_Setting(leaf) if is_setting(leaf) else leaf for leaf in leaves])
+        structure.unflatten([Setting(leaf) if is_setting(leaf) else leaf for leaf in leaves])
     )
 
 

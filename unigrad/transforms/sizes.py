@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from unigrad.errors import ShapeError
 from unigrad.ir.dims import Dim, substitute, symbols_of
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, tensor
+from unigrad.ir.types import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ def bind_sizes(
     composite: list[tuple[str, TensorType, Shape, int]] = []
     for name, type_, shape in zip(names, types, shapes, strict=True):
         if len(shape) != type_.ndim:
-            raise ShapeError(f"{name}: expected {type_}, given the shape {_shown(shape)}")
+            raise ShapeError(f"{name}: expected {told(type_)}, given the shape {_shown(shape)}")
         for axis, (declared, size) in enumerate(zip(type_.shape, shape, strict=True)):
             if not isinstance(declared, Dim):
                 if declared != size:
@@ -76,7 +77,7 @@ def bind_sizes(
 def _differs(name: str, type_: TensorType, shape: Shape, axis: int, wanted: Size) -> ShapeError:
     given = f"given the shape {_shown(shape)}"
     return ShapeError(
-        f"{name}: expected {type_}, {given}: axis {axis} is {shape[axis]}, not {wanted}"
+        f"{name}: expected {told(type_)}, {given}: axis {axis} is {shape[axis]}, not {wanted}"
     )
 
 

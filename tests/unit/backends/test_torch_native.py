@@ -291,3 +291,25 @@ def test_native_derivatives_compile_in_every_nesting() -> None:
         got = ug.function(together)(*arguments)
     for ours, theirs in zip(ug_leaves(got), ug_leaves(want), strict=True):
         agree(ours, theirs)
+
+
+# -- what fails ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("autodiff", ["graph", "native"])
+def test_a_matrix_that_fails_has_the_derivative_nan_and_the_rest_is_right(autodiff: str) -> None:
+    good, singular = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([[0.0, 0.0], [0.0, -1.0]])
+    stack, right, ones = np.stack([good, singular]), np.ones((2, 1)), np.ones((2, 2, 2))
+    for function in (
+        ug.linalg.cholesky,
+        lambda a: ug.linalg.solve(a, right),
+        lambda a: ug.linalg.solve_triangular(a, right, lower=True),
+    ):
+        _, alone = ug.jvp(function, (good,), (ones[0],))
+        with ug.use("torch:eager", autodiff=autodiff):
+            (pulled,) = ug.vjp(function, stack)[1](np.ones_like(function(stack)))
+            _, pushed = ug.jvp(function, (stack,), (ones,))
+        agree(pushed[0], alone)
+        assert np.isfinite(pulled[0]).all()
+        assert np.isnan(pulled[1]).any()
+        assert np.isnan(pushed[1]).any()

@@ -183,6 +183,12 @@ def test_unsigned_integers_are_moved_and_compared(dtype: str) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_the_sign_of_zero_tells_the_side_of_a_pole() -> None:
+    for n in (2, 4):
+        assert ug.special.polygamma(n, np.array([0.0, -0.0])).tolist() == [-np.inf, np.inf]
+    assert ug.special.polygamma(3, np.array([0.0, -0.0])).tolist() == [np.inf, np.inf]
+
+
 # -- matrices --------------------------------------------------------------------------------------
 
 
@@ -197,6 +203,13 @@ def test_what_fails_in_a_stack_of_matrices_is_nan_and_the_rest_is_right() -> Non
     for result in (solved, factor, triangular):
         assert np.isfinite(result[0]).all()
         assert np.isnan(result[1]).all()
+
+
+def test_a_matrix_that_holds_nan_fails_whole() -> None:
+    stack = np.stack([np.eye(2), np.array([[np.nan, 0.0], [0.0, 1.0]])])
+    factor = ug.linalg.cholesky(stack)
+    np.testing.assert_array_equal(factor[0], np.eye(2))
+    assert np.isnan(factor[1]).all()
 
 
 def test_one_right_side_for_a_stack_of_matrices_is_no_stack_of_vectors() -> None:

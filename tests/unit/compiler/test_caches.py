@@ -118,3 +118,19 @@ def test_none_as_the_result() -> None:
 def test_ops_and_their_gradients_are_copied(again: Any) -> None:
     assert again(ug.sin) is ug.sin
     assert again(ug.grad(ug.sin))(0.0) == 1.0
+
+
+def test_the_log_says_that_numpy_has_no_derivatives_of_its_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def square(x: Any) -> Any:
+        return x * x
+
+    with caplog.at_level("INFO", "unigrad"):
+        ug.grad(square, target="numpy")(3.0)
+        ug.function(square, target="numpy", autodiff="native")(3.0)
+        assert "derivatives" not in caplog.text
+        ug.grad(square, target="numpy", autodiff="native")(3.0)
+    assert caplog.messages[0] == "compiling square_grad for numpy, of Python float"
+    told = "numpy has no derivatives of its own: square_grad has those of unigrad"
+    assert caplog.messages[-1] == told

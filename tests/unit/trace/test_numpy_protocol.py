@@ -147,7 +147,10 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "zeros_like": (np.zeros_like, X),
     "ones_like": (lambda x: np.ones_like(x, dtype=np.float32), X),
     "ones_like of a shape": (lambda x: np.ones_like(x, shape=(2,)), COUNTS),
+    "empty_like": (lambda x: np.empty_like(x) * 0, X),
     "full_like": (lambda x: np.full_like(x, 2), X),
+    "meshgrid": (lambda x: np.meshgrid(x, VECTOR)[0], VECTOR),
+    "meshgrid by rows": (lambda x: np.meshgrid(VECTOR, x, indexing="ij")[1], X),
     "full_like of a traced value": (lambda x: np.full_like(x, x[0, 0]), X),
     # products
     "dot": (lambda x: np.dot(x, VECTOR), X),
@@ -164,6 +167,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "linalg.solve": (lambda x: np.linalg.solve(SQUARE, x), X),
     "linalg.solve for a vector": (lambda x: np.linalg.solve(x, VECTOR[:3]), SQUARE),
     "linalg.cholesky": (np.linalg.cholesky, SQUARE),
+    "linalg.cholesky, upper": (lambda x: np.linalg.cholesky(x + np.tri(3), upper=True), SQUARE),
 }
 
 
@@ -262,7 +266,6 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "one argument of where": (lambda x: np.where(x > 0), r"np\.where without x and y .* ug\.where"),
     "mode": (lambda x: np.take(x, [1], mode="clip"), r"np\.take: mode='clip'"),
     "decimals": (lambda x: np.round(x, 2), r"np\.round to 2 decimals; use ug\.round"),
-    "upper": (lambda x: np.linalg.cholesky(x, upper=True), r"upper=True .* ug\.matrix_tran"),
     "lists of subscripts": (lambda x: np.einsum(x, [0, 1], [1, 0]), r"np\.einsum: subscripts as"),
     "two corrections": (lambda x: np.var(x, ddof=1, correction=1), r"mean the same"),
     "unknown function": (np.cumsum, r"np\.cumsum does not work .* unigrad has no counterpart"),

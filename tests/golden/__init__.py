@@ -1,0 +1,1 @@
+"""Inputs and the source that is emitted for them."""
