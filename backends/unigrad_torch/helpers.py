@@ -194,6 +194,52 @@ def pull_back(function, wrt, seeds, *operands):
 
     The last operands are the cotangents of its outputs seeds.
     """
+    if not wrt or not seeds or not plain(operands):
+        return pull_back_in_general(function, wrt, seeds, *operands)
+    count = len(operands) - len(seeds)
+    inputs, chosen = list(operands[:count]), []
+    for i in wrt:
+        # An alias, so that the same tensor at another place does not count.
+        x = inputs[i] = inputs[i].detach().requires_grad_()
+        chosen.append(x)
+    outputs = function(*inputs)
+    found = gradients(outputs, chosen, seeds, operands[count:], False)
+    return (*[y.detach() for y in outputs], *found)
+
+
+def plain(operands):
+    """Whether nothing of the caller's differentiates, compiles, or forbids a tape."""
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+        or not torch.is_grad_enabled()
+        or torch.is_inference_mode_enabled()
+    ):
+        return False
+    for x in operands:
+        if x.__class__ is not float and (x.requires_grad or x.is_inference()):
+            return False
+    return True
+
+
+def gradients(outputs, chosen, seeds, cotangents, recorded):
+    """The cotangents of the chosen inputs, zeros for those that do not matter."""
+    live, weights = [], []
+    for i, g in zip(seeds, cotangents):
+        y = outputs[i]
+        if y.requires_grad:
+            live.append(y)
+            one = g.__class__ is float and g == 1.0 and y.ndim == 0  # what None stands for
+            weights.append(None if one else filled(g, y))
+    if not live:
+        return [torch.zeros_like(x) for x in chosen]
+    found = torch.autograd.grad(live, chosen, weights, create_graph=recorded, allow_unused=True)
+    return [torch.zeros_like(x) if g is None else g for g, x in zip(found, chosen)]
+
+
+def pull_back_in_general(function, wrt, seeds, *operands):
+    """The same inside transforms, on a tape, without grad, or with nothing to differentiate."""
     inputs = list(operands[: len(operands) - len(seeds)])
     if not wrt or not seeds:
         return (*function(*inputs), *[torch.zeros_like(inputs[i]) for i in wrt])
@@ -203,41 +249,17 @@ def pull_back(function, wrt, seeds, *operands):
         with torch.inference_mode(False):
             copies = [x.clone() if torch.is_tensor(x) else x for x in operands]
             return pull_back(function, wrt, seeds, *copies)
-    enabled = torch.is_grad_enabled()
-    recorded = forward_ad._current_level >= 0 or (enabled and requires_grad(operands))
+    tensors = [x for x in operands if torch.is_tensor(x)]
+    followed = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+    recorded = forward_ad._current_level >= 0 or followed
     for i in wrt:
-        # An alias, so that the same tensor at another place does not count.
         alias = inputs[i].view_as(inputs[i]) if recorded else inputs[i].detach()
         inputs[i] = alias if recorded and alias.requires_grad else alias.requires_grad_()
-    if enabled:
+    with torch.enable_grad():
         outputs = function(*inputs)
-    else:
-        with torch.enable_grad():
-            outputs = function(*inputs)
     chosen = [inputs[i] for i in wrt]
-    live, weights = [], []
-    for i, g in zip(seeds, operands[-len(seeds) :]):
-        y = outputs[i]
-        if y.requires_grad:
-            live.append(y)
-            one = g.__class__ is float and g == 1.0 and y.ndim == 0  # what None stands for
-            weights.append(None if one else filled(g, y))
-    found = [None] * len(wrt)
-    if live:
-        found = torch.autograd.grad(
-            live, chosen, weights, create_graph=recorded, allow_unused=True
-        )
-    values = outputs if recorded else [y.detach() for y in outputs]
-    found = [torch.zeros_like(x) if g is None else g for g, x in zip(found, chosen)]
-    return (*values, *found)
-
-
-def requires_grad(operands):
-    """Whether a tape records one of the operands, among which may be numbers."""
-    for x in operands:
-        if x.__class__ is not float and x.requires_grad:
-            return True
-    return False
+    found = gradients(outputs, chosen, seeds, operands[-len(seeds) :], recorded)
+    return (*(outputs if recorded else [y.detach() for y in outputs]), *found)
 
 
 def pull_back_by_transform(function, wrt, seeds, inputs, cotangents):
