@@ -146,7 +146,12 @@ class DeclaredFunction(Function):
         return self.traced._replace(graph=with_sizes(self.traced.graph, sizes))
 
     def _remember(
-        self, settings: Settings, arguments: Arguments, place: tuple[Any, ...], compiled: Compiled
+        self,
+        settings: Settings,
+        args: tuple[Any, ...],
+        arguments: Arguments,
+        place: tuple[Any, ...],
+        compiled: Compiled,
     ) -> None:
         shapes = _shape_tests(self.input_types)
         if shapes is None or arguments.types != self.input_types:
@@ -156,7 +161,7 @@ class DeclaredFunction(Function):
             for leaf, shape in zip(arguments.leaves, shapes, strict=True)
         ]
         tested = dataclasses.replace(arguments, leaves=tuple(leaves))
-        super()._remember(settings, tested, place, compiled)
+        super()._remember(settings, args, tested, place, compiled)
 
     # -- inside another trace ----------------------------------------------------------------------
 

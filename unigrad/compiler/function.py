@@ -126,14 +126,19 @@ class Function:
         arguments = self.read(args, kwargs)
         compiled, place = self._find(chosen, arguments)
         if not kwargs:
-            self._remember(settings, arguments, place, compiled)
+            self._remember(settings, args, arguments, place, compiled)
         try:
             return compiled.call(*[leaf.value for leaf in arguments.leaves])
         except Exception as error:  # noqa: BLE001
             reraise(error, self._name)
 
     def _remember(
-        self, settings: Settings, arguments: Arguments, place: tuple[Any, ...], compiled: Compiled
+        self,
+        settings: Settings,
+        args: tuple[Any, ...],
+        arguments: Arguments,
+        place: tuple[Any, ...],
+        compiled: Compiled,
     ) -> None:
         """Let the next call of this signature go the fast way, if it is one of plain arrays."""
         if place[-1] is not None or compiled.traced.hidden:
@@ -142,7 +147,7 @@ class Function:
             return
         from unigrad.compiler.making import Place, fast_way  # imported by need
 
-        fast = fast_way(self._name, arguments, Place(*place), compiled)
+        fast = fast_way(self._name, args, arguments, Place(*place), compiled)
         if fast is not None:
             guards = {} if len(self._state.guards) > _SETTINGS else dict(self._state.guards)
             guards[settings] = fast

@@ -24,6 +24,8 @@ MISS: Final = object()
 
 
 def guard(
+    args: Sequence[Any],
+    accesses: Sequence[str],
     leaves: Sequence[Leaf],
     native: Callable[..., Any],
     runtime: Any,
@@ -37,8 +39,28 @@ def guard(
     render: Callable[[Sequence[str]], str | None],
     nested: bool,
     label: str,
-) -> Callable[..., Any]:
-    """A function of positional arrays that calls ``native`` or answers :data:`MISS`."""
+) -> Callable[..., Any] | None:
+    """A function of positional arguments that calls ``native`` or answers :data:`MISS`.
+
+    Args:
+        args: the arguments of a call that it is to recognise.
+        accesses: for each array in them, how it is reached: ``"a0"``, ``"a1['w'][0]"``.
+        leaves: these arrays.
+        native: the native function of them.
+        runtime: that of the backend.
+        asarray: what brings a NumPy array to the backend.
+        numpy_out: whether results are NumPy arrays.
+        device: the device that the target names.
+        outputs: the types of the results.
+        shared: how each result is made the caller's own.
+        rebuild: puts the results into their structure.
+        render: the text of that structure, if it has a literal.
+        nested: whether ``native`` returns the structure itself.
+        label: what it is called in tracebacks.
+
+    Returns:
+        The guard; ``None`` if the arguments hold a container that is not tested so quickly.
+    """
     from unigrad.backend.load import load  # imported by need
 
     names = [f"x{position}" for position in range(len(leaves))]
@@ -49,6 +71,9 @@ def guard(
         "to_numpy": runtime.to_numpy, "rebuild": rebuild, "device": device,
         "place": getattr(runtime, "place", None), **getattr(runtime, "GUARD_NAMES", {}),
     }  # fmt: skip
+    forms = _containers(args, space)
+    if forms is None:
+        return None
     tests: list[str] = []
     passed: list[str] = []
     is_numpy = runtime.ARRAY_TYPE is np.ndarray
@@ -82,19 +107,67 @@ def guard(
         call, outputs, shared, numpy_out=numpy_out, is_numpy=is_numpy, render=render, nested=nested
     )
     lines = silenced(lines, runtime)
-    unpack = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
     active = getattr(runtime, "GUARD_ACTIVE", "")
     if active and any(leaf.owner not in ("python", "numpy") for leaf in leaves):
         tests.insert(0, active)
+    # Bare arrays are named as they are passed; others are taken out of what holds them.
+    given = [f"a{position}" for position in range(len(args))]
+    taken: list[str] = []
+    for name, access in zip(names, accesses, strict=True):
+        if access in given:
+            given[given.index(access)] = name
+        else:
+            taken.append(f"{name} = {access}")
+    inner = [
+        *taken,
+        f"if {' and '.join(tests) or 'True'}:",
+        *(f"    {line}" for line in lines),
+    ]
+    if forms:
+        inner = [f"if {' and '.join(forms)}:", *(f"    {line}" for line in inner)]
     body = [
         "def guard(*args):",
-        f"    if len(args) == {len(names)}:",
-        *([f"        {unpack} = args"] if names else []),
-        f"        if {' and '.join(tests) or 'True'}:",
-        *(f"            {line}" for line in lines),
+        f"    if len(args) == {len(args)}:",
+        *([f"        {''.join(f'{name}, ' for name in given)}= args"] if given else []),
+        *(f"        {line}" for line in inner),
         "    return MISS",
     ]
     return load("\n".join(body) + "\n", "guard", f"guard {label}", space)
+
+
+def _containers(args: Sequence[Any], space: dict[str, Any]) -> list[str] | None:
+    """Tests of the containers in ``args``; ``None`` if one is no dict, list or tuple."""
+    tests: list[str] = []
+    stack: list[tuple[str, Any]] = [(f"a{position}", arg) for position, arg in enumerate(args)]
+    stack.reverse()
+    while stack:
+        access, value = stack.pop()
+        kind: Any = value.__class__
+        known = f"form_{len(space)}"
+        if kind is dict:
+            if not all(isinstance(key, (str, int)) for key in value):
+                return None
+            space[known] = frozenset(value)
+            tests += [f"type({access}) is dict", f"{access}.keys() == {known}"]
+            inside = [(f"{access}[{key!r}]", one) for key, one in value.items()]
+        elif kind is list or kind is tuple or _is_record(kind):
+            space[known] = kind
+            tests += [f"type({access}) is {known}", f"len({access}) == {len(value)}"]
+            inside = [(f"{access}[{position}]", one) for position, one in enumerate(value)]
+        elif value is None:
+            tests.append(f"{access} is None")
+            continue
+        elif hasattr(value, "dtype") or kind in (bool, int, float):
+            continue
+        else:
+            return None
+        stack.extend(reversed(inside))
+    return tests
+
+
+def _is_record(kind: type) -> bool:
+    """Whether a class is a named tuple."""
+    return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
 def silencing(runtime: Any) -> dict[str, Any]:

@@ -172,14 +172,16 @@ def _finish(
 
 
 def fast_way(
-    name: str, arguments: Arguments, place: Place, compiled: Compiled
+    name: str, args: tuple[Any, ...], arguments: Arguments, place: Place, compiled: Compiled
 ) -> Callable[..., Any] | None:
-    """The emitted guard of a signature; ``None`` if its arguments are not all plain arrays."""
+    """The emitted guard of a signature; ``None`` if its arguments are not tested so quickly."""
     leaves = arguments.leaves
-    if len(arguments.parameters) != len(leaves) or any(
-        inside != ((position, ""),) for position, (_, inside) in enumerate(arguments.parameters)
-    ):
+    if len(arguments.parameters) != len(args):
         return None
+    accesses = [""] * len(leaves)
+    for number, (_, places) in enumerate(arguments.parameters):
+        for position, inside in places:
+            accesses[position] = f"a{number}{inside}"
     runtime = registry.runtime(place.backend)
     if place.native_in and (
         not hasattr(runtime, "GUARD_TESTS")
@@ -191,7 +193,7 @@ def fast_way(
         return None
     graph = compiled.traced.graph
     return guard(
-        leaves, compiled.program.call, runtime,
+        args, accesses, leaves, compiled.program.call, runtime,
         asarray=way_in(place.native_in, runtime), numpy_out=not place.native_in,
         device=place.device, outputs=graph.output_types,
         shared=_shared(compiled.program.graph, place),
