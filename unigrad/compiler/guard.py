@@ -165,7 +165,7 @@ def _containers(args: Sequence[Any], space: dict[str, Any]) -> list[str] | None:
     return tests
 
 
-def _is_record(kind: type) -> bool:
+def _is_record(kind: Any) -> bool:
     """Whether a class is a named tuple."""
     return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
