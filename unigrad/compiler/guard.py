@@ -167,7 +167,7 @@ def _containers(args: Sequence[Any], space: dict[str, Any]) -> list[str] | None:
 
 def _is_record(kind: Any) -> bool:
     """Whether a class is a named tuple."""
-    return issubclass(kind, tuple) and hasattr(kind, "_fields")
+    return hasattr(kind, "_fields") and issubclass(kind, tuple)
 
 
 def silencing(runtime: Any) -> dict[str, Any]:
