@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from unigrad.backend import Backend, Gap
-from unigrad.ops import apply
+from unigrad.backend import Backend
 from unigrad_tensorflow.dialect import DIALECT
+from unigrad_tensorflow.legalise import legalise
 
 __all__ = ["BACKEND"]
 
@@ -18,13 +18,5 @@ BACKEND = Backend(
     modes=("graph", "eager", "xla"),
     flat=("graph", "xla"),
     native=True,
-    gaps=(
-        Gap(
-            "reverse mode over two nested forward accumulators leaves a term out, silently",
-            lambda transform: (
-                transform.kind == "jvp"
-                and any(node.op is apply.jvp_of for node in transform.body.nodes)
-            ),
-        ),
-    ),
+    legalise=legalise,
 )

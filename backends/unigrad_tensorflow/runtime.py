@@ -6,10 +6,13 @@ known: each signature is one concrete function, called by its innermost entry wi
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
+from tensorflow.python.framework import ops
 
 from unigrad.config import canonical_device
 from unigrad.errors import DTypeError, TargetError, listed
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray",
-    "attach", "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
+    "attach", "check_device", "compile", "device_of", "devices", "follows", "from_dlpack",
     "from_numpy", "is_native", "on_tape", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
@@ -34,20 +37,10 @@ VERSION: Final = tf.__version__
 _tf: Final = cast("Any", tf)
 """TensorFlow, which ships no annotations worth the name."""
 
-
-def _spare_memory() -> None:
-    """Let TensorFlow take of a GPU what it needs, and not all of it at the first touch."""
-    for gpu in _tf.config.list_physical_devices("GPU"):
-        try:
-            _tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003
-        except (RuntimeError, ValueError):  # it runs already, or the user has set a limit
-            return
-
-
-_spare_memory()
-
 # Eager tensors have a class of their own, and no public name.
-ARRAY_TYPE: Final[type] = type(_tf.constant(False))  # noqa: FBT003
+ARRAY_TYPE: Final[type] = cast("Any", ops).EagerTensor
+_context: Final[Any] = cast("Any", context).context()
+
 _NATIVE: Final[dict[DType, Any]] = {
     dtype: getattr(_tf, name) for name, dtype in DTYPES.items() if hasattr(_tf, name)
 }
@@ -72,6 +65,20 @@ GUARD_FACTS: Final = ("dtype", "device")
 GUARD_NAMES: Final[dict[str, Any]] = {
     "Tensor": ARRAY_TYPE, "no_tape": no_tape, "eagerly": _tf.executing_eagerly,
 }  # fmt: skip
+
+
+@functools.cache
+def start() -> None:
+    """Start TensorFlow, and let it take of a GPU what it needs, not all of it at the first touch.
+
+    The one global that is set; it cannot be set any more when TensorFlow runs already.
+    """
+    for gpu in _tf.config.list_physical_devices("GPU"):
+        try:
+            _tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003
+        except (RuntimeError, ValueError):  # it runs already, or the user has set a limit
+            break
+    _context.ensure_initialized()
 
 
 # -- arrays ----------------------------------------------------------------------------------------
@@ -101,20 +108,14 @@ def type_of(value: Any) -> TensorType:
 
 def from_numpy(value: Any, dtype: DType, device: Any) -> Any:
     """An eager tensor of a NumPy array, which may share its memory: for the time of a call."""
+    start()
     array = np.asarray(value, dtype.numpy)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return ARRAY_TYPE(array, _full(device), None)
+    return ARRAY_TYPE(array, _context.device_name if device is None else _full(device), None)
 
 
 def asarray(value: Any, dtype: DType, device: Any) -> Any:
     """A tensor with memory of its own."""
     return from_numpy(np.array(value, dtype.numpy), dtype, device)
-
-
-def copy(value: Any) -> Any:
-    """The same values in memory of their own."""
-    return _tf.raw_ops.DeepCopy(x=value)
 
 
 def to_numpy(value: Any) -> Any:
@@ -130,6 +131,7 @@ def from_dlpack(value: Any, device: Any) -> Any:
     """
     if value.__dlpack_device__()[0] == _DLPACK_CPU and np.from_dlpack(value).ctypes.data % 64:
         raise BufferError("the memory is not aligned")
+    start()
     with _tf.device(_full(device)):
         return _tf.experimental.dlpack.from_dlpack(value.__dlpack__())
 
@@ -148,16 +150,19 @@ def place(value: Any, device: Any) -> Any:
 
 def device_of(values: Sequence[Any]) -> str | None:
     """The device of the eager tensors among ``values``; ``None`` for TensorFlow's own choice."""
+    found = None
     for value in values:
         if isinstance(value, ARRAY_TYPE):
-            device = canonical_device(cast("Any", value).device)
-            if device != "cpu":
-                return device
-    return None
+            found = canonical_device(cast("Any", value).device)
+            if found != "cpu":
+                return found
+    # Its own choice is a GPU if there is one; a tensor on the CPU is there on purpose.
+    return found if found is not None and len(_tf.config.list_logical_devices()) > 1 else None
 
 
 def devices() -> list[str]:
     """What tensors can be placed on here."""
+    start()
     found: list[str] = []
     for kind in ("GPU", "TPU", "CPU"):
         here = _tf.config.list_logical_devices(kind)
@@ -174,6 +179,7 @@ def check_device(device: str | None) -> None:
     """
     if device is None:
         return
+    start()
     kind, _, index = device.partition(":")
     if int(index or 0) >= len(_tf.config.list_logical_devices(kind.upper())):
         raise TargetError(
@@ -198,6 +204,7 @@ def synchronise(values: Any = ()) -> None:
 
 def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
     """``function`` for a mode: as it is written, or as one concrete ``tf.function``."""
+    start()
     if wanted.device is not None and wanted.tape != "ops":
         function = _on_device(function, wanted.device)
     if wanted.mode == "eager" or wanted.tape == "ops":

@@ -1,8 +1,12 @@
 """A unigrad function as one operation of the caller's tape or graph, whose derivative is ours.
 
-TensorFlow's forward mode does not see a custom gradient, and differentiates what is inside, without
-a word. It obeys a ``tf.function``: so where a forward accumulator follows, or may follow later
-because a graph is being built, the operation is one.
+What TensorFlow records of an operation is written down here by hand: a tape and a forward
+accumulator obey it alike, nested in any order. ``tf.custom_gradient`` would be ignored in forward
+mode, without a word, and a ``tf.function`` around it loses what a tape sees of its tangents. Where
+a graph is being built, the operation also tells what differentiates the graph later.
+
+The derivative is again a unigrad function, which puts itself on the tape in its turn: so every
+order of derivative is one more operation of the same kind.
 """
 
 from __future__ import annotations
@@ -41,24 +45,25 @@ class Tape(Protocol):
 
 
 def on_tape(values: Sequence[Any]) -> Hashable:
-    """What of the caller's differentiates ``values``, or will; ``None`` for nothing.
+    """What of the caller's differentiates ``values``, or may later; ``None`` for nothing.
 
-    ``"graph"`` is a ``tf.function`` that is being traced, ``"forward"`` an accumulator, and a tuple
-    says of each value whether a tape follows it.
+    ``"graph"`` is a ``tf.function`` that is being traced; a tuple says of each value whether a tape
+    or a forward accumulator follows it.
     """
     if not _tf.executing_eagerly():
         return "graph"
     if no_tape():
         return None
-    tensors = [value for value in values if isinstance(value, (_tf.Tensor, _tf.Variable))]
-    if _forward.pack_tangents([one for one in tensors if isinstance(one, _tf.Tensor)]).tangents:
-        return "forward"
-    followed = tuple(
-        isinstance(value, _tf.Variable)
-        or (isinstance(value, _tf.Tensor) and bool(_record.should_record_backprop([value])))
-        for value in values
-    )
+    followed = tuple([_is_followed(value) for value in values])
     return followed if any(followed) else None
+
+
+def _is_followed(value: Any) -> bool:
+    if isinstance(value, _tf.Variable):
+        return cast("Any", value).trainable
+    return isinstance(value, _tf.Tensor) and (
+        _record.should_record_backprop([value]) or bool(_forward.pack_tangents([value]).indices)
+    )
 
 
 def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., Any]:
@@ -73,24 +78,67 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
     outputs = [type_.is_floating for type_ in tape.graph.output_types]
     followed = kind if isinstance(kind, tuple) else (True,) * len(inputs)
     followed = (*followed, *(True,) * (len(inputs) - len(followed)))  # hidden ones come last
+    # What nothing follows is left out: forward mode would multiply by its tangent, which is 0.
     wrt = tuple(i for i, floating in enumerate(inputs) if floating and followed[i])
     seeds = tuple(i for i, floating in enumerate(outputs) if floating)
 
-    def node(*values: Any) -> Any:
-        results = tuple(native(*values))
+    def operation(*values: Any) -> tuple[Any, ...]:
+        def backward(*cotangents: Any) -> Sequence[Any]:
+            return tape.derivative("vjp", wrt, seeds)(*values, *cotangents)
 
-        def gradient(*cotangents: Any) -> Any:
-            found: list[Any] = [None] * len(inputs)
-            if wrt and seeds:
-                given = [cotangents[position] for position in seeds]
-                pulled = tape.derivative("vjp", wrt, seeds)(*values, *given)
-                for position, cotangent in zip(wrt, pulled, strict=True):
-                    found[position] = cotangent
-            return found
+        def forward(*tangents: Any) -> Sequence[Any]:
+            found = tape.derivative("jvp", wrt)(*values, *tangents)
+            return [found[i] for i in seeds]
 
-        return results, gradient
+        with _record.stop_recording():
+            results = _apart(native(*values), values)
+            if wrt and seeds and not _tf.executing_eagerly():
+                results = _with_gradient(results, backward, values, wrt, seeds)
+        if wrt and seeds:
+            varied, varying = [values[i] for i in wrt], [results[i] for i in seeds]
+            _record.record_operation(tape.graph.name, varying, varied, backward, forward)
+        return tuple(results)
 
-    function = _tf.custom_gradient(node)
-    if isinstance(kind, tuple):
-        return function
-    return _tf.function(function, autograph=False)
+    return operation
+
+
+def _apart(results: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    """Results that are tensors of their own, and not an argument or the same tensor twice."""
+    seen = {id(value) for value in values}
+    found: list[Any] = []
+    for result in results:
+        found.append(_tf.identity(result) if id(result) in seen else result)
+        seen.add(id(result))
+    return found
+
+
+def _with_gradient(
+    results: list[Any],
+    backward: Callable[..., Sequence[Any]],
+    values: Sequence[Any],
+    wrt: tuple[int, ...],
+    seeds: tuple[int, ...],
+) -> list[Any]:
+    """Results that tell what differentiates the graph later how to go back to ``values``.
+
+    What ``tf.custom_gradient`` does, but for its table of all gradients ever made, which would keep
+    every graph alive: here the gradient is kept by the operation, and goes with it.
+    """
+    try:
+        _tf.RegisterGradient("UnigradFunction")(_later)
+    except KeyError:
+        pass  # it is registered already
+    graph = _tf.compat.v1.get_default_graph()
+    with graph.gradient_override_map({"IdentityN": "UnigradFunction"}):
+        marked = _tf.identity_n([results[i] for i in seeds] + [values[i] for i in wrt])
+    marked[0].op.unigrad = backward, len(seeds)
+    found = list(results)
+    for i, result in zip(seeds, marked, strict=False):
+        found[i] = result
+    return found
+
+
+def _later(operation: Any, *cotangents: Any) -> list[Any]:
+    """The gradient of that operation, whose inputs are the results, then the arguments."""
+    backward, count = operation.unigrad
+    return [None] * count + list(backward(*cotangents[:count]))
