@@ -224,6 +224,7 @@ DIALECT = Dialect(
     "tensorflow",
     imports={
         "tf": "import tensorflow as tf",
+        "forwardprop_util": "from tensorflow.python.eager import forwardprop_util",
         "record": "from tensorflow.python.eager import record",
     },
     dtypes="tf.{name}",

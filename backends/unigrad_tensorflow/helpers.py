@@ -389,69 +389,79 @@ def spread_to(tangent, y):
 def differentiated(value, pulls, pushes):
     """A function with a derivative of its own, to every order and in every mode."""
 
-    def call(*operands):
-        def pull(i, cotangent):
-            def pulled(cotangent, *given):
-                return summed_to(pulls[i](*given, cotangent)[0], operands[i])
+    def pull(i, cotangent, *given):
+        def pulled(cotangent, *given):
+            return summed_to(pulls[i](*given, cotangent)[0], given[i])
 
-            return linear(pulled, lambda tangent: push(i, tangent), cotangent, (*operands, out))
+        return linear(pulled, lambda t, *given: push(i, t, *given), cotangent, given)
 
-        def push(i, tangent):
-            def pushed(tangent, *given):
-                return spread_to(pushes[i](*given, tangent)[0], out)
+    def push(i, tangent, *given):
+        def pushed(tangent, *given):
+            return spread_to(pushes[i](*given, tangent)[0], given[-1])
 
-            return linear(pushed, lambda cotangent: pull(i, cotangent), tangent, (*operands, out))
+        return linear(pushed, lambda g, *given: pull(i, g, *given), tangent, given)
 
-        def gradient(cotangent):
-            return [None if pulls[i] is None else pull(i, cotangent) for i in range(len(pulls))]
+    def backward(operands, out):
+        return lambda cotangent: [
+            None if pulls[i] is None else pull(i, cotangent, *operands, out)
+            for i in range(len(pulls))
+        ]
 
-        out = recorded(lambda *operands: value(*operands)[0], gradient, operands)
-        return out
-
-    return call
+    return lambda *operands: recorded(lambda *given: value(*given)[0], operands, backward)
 
 
 def linear(function, transposed, direction, given):
-    """A function of a direction and what is given, with its transpose as the derivative."""
+    """A function of a direction and of what is given, linear in the direction.
 
-    def gradient(weight):
+    Its derivative by the direction is its transpose; TensorFlow's own would be NaN where a factor
+    that a selection discards is infinite.
+    """
+    if forwardprop_util.pack_tangents([direction, *given]).indices:
+        return function(direction, *given)  # forward mode at work does not bear tapes inside
+
+    def backward(operands, out):
+        direction, *given = operands
         varied = [x for x in given if x.dtype.is_floating]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(varied)
-            result = function(direction, *given)
-        found = iter(
-            tape.gradient(
-                result, varied, weight, unconnected_gradients=tf.UnconnectedGradients.ZERO
-            )
-        )
-        return [
-            transposed(weight), *[next(found) if x.dtype.is_floating else None for x in given]
-        ]
 
-    return recorded(function, gradient, (direction, *given))
+        def gradient(weight):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(varied)
+                result = function(direction, *given)
+            zero = tf.UnconnectedGradients.ZERO
+            found = iter(tape.gradient(result, varied, weight, unconnected_gradients=zero))
+            rest = [next(found) if x.dtype.is_floating else None for x in given]
+            return [transposed(weight, *given), *rest]
+
+        return gradient
+
+    return recorded(function, (direction, *given), backward)
 
 
-def recorded(function, gradient, operands):
+def recorded(function, operands, backward):
     """The result of a function whose derivative is given, for all that differentiates it."""
+    building = not tf.executing_eagerly()
+    if building:  # a derivative of this graph cannot reach tensors of the graphs around it
+        graph = tf.compat.v1.get_default_graph()
+        operands = [x if getattr(x, "graph", None) is graph else tf.identity(x) for x in operands]
     with record.stop_recording():
         out = function(*operands)
-        if not tf.executing_eagerly():  # the graph that is being built may be differentiated later
-            out = with_gradient(out, gradient, operands)
+        if building:
+            out = with_gradient(out, operands, backward)
         elif any(out is x for x in operands):
             out = tf.identity(out)
     # Forward mode does not see a custom gradient, but it obeys what is recorded.
-    record.record_operation("rule", [out], list(operands), gradient)
+    record.record_operation("rule", [out], list(operands), backward(operands, out))
     return out
 
 
-def with_gradient(out, gradient, operands):
-    """A tensor of a graph with its derivative, which lives as long as the graph does."""
+def with_gradient(out, operands, backward):
+    """A tensor of a graph that tells what differentiates the graph later."""
     try:
         tf.RegisterGradient("Rule")(lambda op, cotangent, *_: [None, *op.rule(cotangent)])
     except KeyError:
         pass  # it is registered already
     with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": "Rule"}):
         out, *_ = tf.identity_n([out, *operands])
-    out.op.rule = gradient
+    out.op.rule = backward(operands, out)  # not in a table of TensorFlow's: it goes with the graph
     return out
 '''

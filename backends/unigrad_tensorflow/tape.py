@@ -83,6 +83,10 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
     seeds = tuple(i for i, floating in enumerate(outputs) if floating)
 
     def operation(*values: Any) -> tuple[Any, ...]:
+        building = not _tf.executing_eagerly()
+        if building:
+            values = _inside(values)
+
         def backward(*cotangents: Any) -> Sequence[Any]:
             return tape.derivative("vjp", wrt, seeds)(*values, *cotangents)
 
@@ -92,14 +96,29 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
 
         with _record.stop_recording():
             results = _apart(native(*values), values)
-            if wrt and seeds and not _tf.executing_eagerly():
-                results = _with_gradient(results, backward, values, wrt, seeds)
+            if wrt and seeds and building:
+                marked = _with_gradient(
+                    [results[i] for i in seeds], [values[i] for i in wrt], backward
+                )
+                for i, result in zip(seeds, marked, strict=True):
+                    results[i] = result
         if wrt and seeds:
             varied, varying = [values[i] for i in wrt], [results[i] for i in seeds]
             _record.record_operation(tape.graph.name, varying, varied, backward, forward)
         return tuple(results)
 
     return operation
+
+
+def _inside(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Values as tensors of the graph that is being built.
+
+    A derivative of that graph cannot reach tensors of the graphs around it.
+    """
+    graph = _tf.compat.v1.get_default_graph()
+    return tuple([
+        one if getattr(one, "graph", None) is graph else _tf.identity(one) for one in values
+    ])
 
 
 def _apart(results: Sequence[Any], values: Sequence[Any]) -> list[Any]:
@@ -113,11 +132,7 @@ def _apart(results: Sequence[Any], values: Sequence[Any]) -> list[Any]:
 
 
 def _with_gradient(
-    results: list[Any],
-    backward: Callable[..., Sequence[Any]],
-    values: Sequence[Any],
-    wrt: tuple[int, ...],
-    seeds: tuple[int, ...],
+    results: list[Any], values: list[Any], backward: Callable[..., Sequence[Any]]
 ) -> list[Any]:
     """Results that tell what differentiates the graph later how to go back to ``values``.
 
@@ -130,12 +145,9 @@ def _with_gradient(
         pass  # it is registered already
     graph = _tf.compat.v1.get_default_graph()
     with graph.gradient_override_map({"IdentityN": "UnigradFunction"}):
-        marked = _tf.identity_n([results[i] for i in seeds] + [values[i] for i in wrt])
-    marked[0].op.unigrad = backward, len(seeds)
-    found = list(results)
-    for i, result in zip(seeds, marked, strict=False):
-        found[i] = result
-    return found
+        marked = _tf.identity_n([*results, *values])
+    marked[0].op.unigrad = backward, len(results)
+    return marked[: len(results)]
 
 
 def _later(operation: Any, *cotangents: Any) -> list[Any]:
