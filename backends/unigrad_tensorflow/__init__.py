@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unigrad.backend import Backend
-from unigrad_tensorflow.dialect import DIALECT
+from unigrad_tensorflow.dialect import DIALECT, XLA
 from unigrad_tensorflow.legalise import legalise
 
 __all__ = ["BACKEND"]
@@ -11,6 +11,7 @@ __all__ = ["BACKEND"]
 BACKEND = Backend(
     name="tensorflow",
     dialect=DIALECT,
+    dialects={"xla": XLA},
     runtime="unigrad_tensorflow.runtime",
     package="tensorflow",
     install="pip install 'unigrad[tensorflow]'",

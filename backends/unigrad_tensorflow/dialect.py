@@ -11,12 +11,12 @@ from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import CONSTANT, Node, tensor
 from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
 from unigrad.ops.pattern import variables
-from unigrad_tensorflow.helpers import TRANSFORMS, VALUES
+from unigrad_tensorflow.helpers import ELIMINATION, TRANSFORMS, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DIALECT"]
+__all__ = ["DIALECT", "XLA"]
 
 _WHOLE = frozenset(range(1, 65))
 
@@ -239,7 +239,7 @@ DIALECT = Dialect(
         e.subtract: "x - y",
         e.multiply: (Row("x & y", when=_boolean), Row("x * y")),
         e.divide: "x / y",
-        e.negative: (Row("0 - x", when=_unsigned), Row("-x")),
+        e.negative: (_call("~x + 1", when=_unsigned), Row("-x")),
         e.positive: "x",
         e.absolute: (_call("x", when=_unsigned), _call("tf.abs(x)")),
         e.sign: (_call("tf.cast(x != 0, out.dtype)", when=_unsigned), _call("tf.sign(x)")),
@@ -512,3 +512,8 @@ DIALECT = Dialect(
         apply.get: "several[position]",
     },
 )  # fmt: skip
+
+XLA = DIALECT.variant(
+    {linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS)}
+)
+"""What is compiled by XLA: there a singular matrix has another test, and another solution."""

@@ -5,7 +5,7 @@ Those that a file uses are written at its head: it imports TensorFlow and nothin
 
 from __future__ import annotations
 
-__all__ = ["TRANSFORMS", "VALUES"]
+__all__ = ["ELIMINATION", "TRANSFORMS", "VALUES"]
 
 VALUES = '''
 def floor_divide(x, y):
@@ -54,7 +54,7 @@ def left_shift(x, y):
 def right_shift(x, y):
     """floor(x / 2**y), also where y is no number of bits."""
     inside = (y >= 0) & (y < 8 * x.dtype.size)
-    beyond = tf.zeros_like(x) - tf.cast(x < 0, x.dtype)
+    beyond = tf.cast(x >= 0, x.dtype) - 1
     return tf.where(inside, tf.bitwise.right_shift(x, tf.where(inside, y, 0)), beyond)
 
 
@@ -464,4 +464,39 @@ def with_gradient(out, operands, backward):
         out, *_ = tf.identity_n([out, *operands])
     out.op.rule = backward(operands, out)  # not in a table of TensorFlow's: it goes with the graph
     return out
+'''
+
+ELIMINATION = '''
+def solve(a, b):
+    """x with a @ x = b for matrices b, NaN where a is singular.
+
+    By elimination: XLA's own solution has a value there, and its determinant is not to be had.
+    """
+    if a.shape[:-2] != b.shape[:-2]:
+        batch = tf.broadcast_dynamic_shape(tf.shape(a)[:-2], tf.shape(b)[:-2])
+        a = tf.broadcast_to(a, tf.concat([batch, tf.shape(a)[-2:]], axis=0))
+        b = tf.broadcast_to(b, tf.concat([batch, tf.shape(b)[-2:]], axis=0))
+    size = tf.shape(a)[-1]
+    places = tf.range(size)
+
+    def eliminate(k, rows):
+        column = tf.gather(rows, k, axis=-1)
+        pivot = tf.argmax(tf.where(places >= k, tf.abs(column), -1.0), axis=-1, output_type=tf.int32)
+        first = tf.gather(rows, k, axis=-2)
+        chosen = tf.gather(rows, pivot, axis=-2, batch_dims=rows.shape.rank - 2)
+        here = (places == k)[:, tf.newaxis]
+        there = (places == pivot[..., tf.newaxis])[..., tf.newaxis]
+        rows = tf.where(there, first[..., tf.newaxis, :], rows)
+        rows = tf.where(here, chosen[..., tf.newaxis, :], rows)
+        head = tf.gather(chosen, k, axis=-1)[..., tf.newaxis]
+        factors = tf.gather(rows, k, axis=-1) / tf.where(head != 0, head, 1.0)
+        below = tf.where(places > k, factors, 0.0)[..., tf.newaxis]
+        return k + 1, rows - below * chosen[..., tf.newaxis, :]
+
+    rows = tf.concat([a, b], axis=-1)
+    _, rows = tf.while_loop(lambda k, _: k < size, eliminate, (0, rows))
+    upper, right = rows[..., :size], rows[..., size:]
+    regular = tf.reduce_all(tf.linalg.diag_part(upper) != 0, axis=-1)
+    x = tf.linalg.triangular_solve(upper, right, lower=False)
+    return tf.where(regular[..., tf.newaxis, tf.newaxis], x, math.nan)
 '''

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -155,11 +156,7 @@ class Dialect:
         self.devices = devices
         self.helpers = {node.name: _source(helpers, node) for node in _functions(helpers)}
         self.templates: dict[Any, tuple[Template, ...]] = {}
-        for op, given in rows.items():
-            listed = (given,) if isinstance(given, (str, Row)) else tuple(given)
-            self.templates[op] = tuple(
-                self._parse(op, row if isinstance(row, Row) else Row(row)) for row in listed
-            )
+        self._add(rows)
         self.fused: dict[Any, list[tuple[Fused, Template]]] = {}
         for one in fused:
             words = set(re.findall(r"\w+", one.text))
@@ -167,6 +164,20 @@ class Dialect:
             what = f"the pattern {one.pattern!r}"
             template = self._template(Row(one.text), what, _Arguments(tuple(names)))
             self.fused.setdefault(one.pattern.op, []).append((one, template))
+
+    def variant(self, rows: Mapping[Op[...], str | Row | Sequence[Row]]) -> Dialect:
+        """The same table with other rows for some ops, for a mode that needs them."""
+        other = copy(self)
+        other.helpers, other.templates = dict(self.helpers), dict(self.templates)
+        other._add(rows)
+        return other
+
+    def _add(self, rows: Mapping[Op[...], str | Row | Sequence[Row]]) -> None:
+        for op, given in rows.items():
+            listed = (given,) if isinstance(given, (str, Row)) else tuple(given)
+            self.templates[op] = tuple(
+                self._parse(op, row if isinstance(row, Row) else Row(row)) for row in listed
+            )
 
     def template(self, node: Node) -> Template | None:
         """The first row that serves a node."""
