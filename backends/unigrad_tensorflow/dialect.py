@@ -123,6 +123,15 @@ def _one_axis(node: Node) -> bool:
     return len(node.params[0]) == 1
 
 
+def _leaves_out(node: Node) -> bool:
+    """A product in the derivative of one over a named dimension: here the chain of rules ends."""
+    factors = node.operands[0]
+    if factors.op is not elementwise.where or not tensor(factors).is_symbolic:
+        return False
+    condition = factors.operands[0]
+    return condition.op is elementwise.equal and condition.operands[0].op is shape.iota
+
+
 def _double_along_one_axis(node: Node) -> bool:
     return _double(node) and _one_axis(node)
 
@@ -231,6 +240,7 @@ DIALECT = Dialect(
     devices=None,
     number="tf.constant({value}, dtype={dtype})",
     helpers=VALUES + TRANSFORMS,
+    size="size_of({x}, {axis})",
     rule="differentiated({value}, {pulls}, {pushes})",
     fused=FUSED,
     rows={
@@ -418,6 +428,7 @@ DIALECT = Dialect(
         r.prod: (
             Row("tf.cast(x, out.dtype)", when=_no_axis),
             Row("tf.reduce_prod(tf.cast(x, out.dtype), axis=axis, keepdims=keepdims)", when=_grows),
+            Row("tf.reduce_prod(x, axis=axis, keepdims=keepdims)", when=_leaves_out),
             Row("tf.reduce_prod(x, axis=axis, keepdims=keepdims)", gradient=OURS),
         ),
         r.max_: (

@@ -8,6 +8,12 @@ from __future__ import annotations
 __all__ = ["ELIMINATION", "TRANSFORMS", "VALUES"]
 
 VALUES = '''
+def size_of(x, axis):
+    """The size of one axis: a number, or a tensor where it is not known while a graph is built."""
+    size = x.shape[axis]
+    return tf.shape(x)[axis] if size is None else size
+
+
 def floor_divide(x, y):
     """x // y of integers, and 0 where y is 0."""
     quotient = x // tf.where(y != 0, y, 1)

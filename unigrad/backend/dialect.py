@@ -126,6 +126,7 @@ class Dialect:
             ``{pulls}`` and ``{pushes}``, for rows whose gradient is ``OURS``.
         devices: how this framework spells a device where arrays are made; ``None`` if the text does
             not say where it runs.
+        size: how the size of an axis is read, with ``{x}`` and ``{axis}``.
 
     Raises:
         RuleError: if a row names an argument that its op does not have, or does not parse.
@@ -145,6 +146,7 @@ class Dialect:
         helpers: str = "",
         rule: str = "",
         devices: Callable[[str], str] | None = str,
+        size: str = "{x}.shape[{axis}]",
     ) -> None:
         self.name = name
         self.imports = dict(imports)
@@ -154,6 +156,7 @@ class Dialect:
         self.number = number
         self.rule = rule
         self.devices = devices
+        self.size = size
         self.helpers = {node.name: _source(helpers, node) for node in _functions(helpers)}
         self.templates: dict[Any, tuple[Template, ...]] = {}
         self._add(rows)
