@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.autograph.core import config as autograph
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 
 from unigrad.config import canonical_device
 from unigrad.errors import DTypeError, TargetError, listed
-from unigrad.ir.dims import Dim
+from unigrad.ir.dims import Dim, symbol
 from unigrad.ir.types import DTYPES, TensorType
-from unigrad_tensorflow.tape import attach, no_tape, on_tape
+from unigrad_tensorflow.tape import TYPED, attach, no_tape, on_tape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,6 +49,16 @@ _OURS: Final[dict[Any, DType]] = {native: dtype for dtype, native in _NATIVE.ite
 
 _DLPACK_CPU: Final = 1
 
+# In a tf.function of the caller's, AutoGraph would rewrite unigrad function by function, and warn of
+# those that it cannot. To leave a module alone it has a list, of modules of its own and of others.
+_autograph: Final[Any] = cast("Any", autograph)
+_autograph.CONVERSION_RULES = (
+    _autograph.DoNotConvert("unigrad"), _autograph.DoNotConvert("unigrad_tensorflow"),
+    *_autograph.CONVERSION_RULES,
+)  # fmt: skip
+
+eagerly: Final[Callable[[], bool]] = _tf.executing_eagerly
+
 GUARD_ACTIVE: Final = "no_tape() and eagerly()"
 """Whether no tape and no forward accumulator records, and no graph is being built."""
 
@@ -63,7 +74,7 @@ GUARD_FACTS: Final = ("dtype", "device")
 """What the tests compare with the tensor that the guard was made for."""
 
 GUARD_NAMES: Final[dict[str, Any]] = {
-    "Tensor": ARRAY_TYPE, "no_tape": no_tape, "eagerly": _tf.executing_eagerly,
+    "Tensor": ARRAY_TYPE, "no_tape": no_tape, "eagerly": eagerly,
 }  # fmt: skip
 
 
@@ -92,18 +103,27 @@ def is_native(value: Any) -> bool:
 def type_of(value: Any) -> TensorType:
     """Dtype and shape of a tensor.
 
+    A size that is not known while the caller's graph is built is a named one. Sizes of the same
+    axis have the same name, as those of a batch are equal; that they are is checked when it runs.
+
     Raises:
-        DTypeError: for what is no array of numbers of a known shape.
+        DTypeError: for what is no array of numbers, or has no known number of axes.
     """
+    known = getattr(value, TYPED, None)
+    if known is not None:
+        return known
     dtype = _OURS.get(value.dtype)
     if dtype is None:
         raise DTypeError(f"a tensor of dtype {value.dtype.name} is not an array of numbers")
-    if not value.shape.is_fully_defined():
+    if value.shape.rank is None:
         raise DTypeError(
-            f"a tensor of shape {value.shape} has sizes that are not known while its graph is"
-            " built; give the tf.function an input_signature of known shapes"
+            "a tensor has a number of axes that is not known while its graph is built; give the"
+            " tf.function an input_signature with shapes, where single sizes may be None"
         )
-    return TensorType(dtype, tuple(value.shape))
+    shape = [
+        symbol(f"size_{axis}") if size is None else size for axis, size in enumerate(value.shape)
+    ]
+    return TensorType(dtype, tuple(shape))
 
 
 def from_numpy(value: Any, dtype: DType, device: Any) -> Any:
@@ -205,10 +225,28 @@ def synchronise(values: Any = ()) -> None:
 def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
     """``function`` for a mode: as it is written, or as one concrete ``tf.function``."""
     start()
-    if wanted.device is not None and wanted.tape != "ops":
+    if wanted.device is not None:
         function = _on_device(function, wanted.device)
-    if wanted.mode == "eager" or wanted.tape == "ops":
+    if wanted.tape:
+        function = _checked(function, wanted.types)
+    if wanted.mode != "eager" and wanted.tape != "ops":
+        function = _concrete(function, wanted)
+        if wanted.device is not None:  # a compiled function is on a device when it is called there
+            function = _on_device(function, wanted.device)
+    if wanted.native_in or wanted.tape:
         return function
+
+    def outside(*tensors: Any) -> Any:
+        if eagerly():
+            return function(*tensors)
+        with _tf.init_scope():  # NumPy arrays give NumPy arrays also while a graph is being built
+            return function(*tensors)
+
+    return outside
+
+
+def _concrete(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:
+    """``function`` as one concrete ``tf.function``."""
     shapes = [
         [None if isinstance(size, Dim) else size for size in type_.shape] for type_ in wanted.types
     ]
@@ -234,6 +272,40 @@ def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., 
 
     call.concrete = concrete  # its graph lives as long as it does
     return call
+
+
+def _checked(function: Callable[..., Any], types: Sequence[TensorType]) -> Callable[..., Any]:
+    """``function``, which finds out when it runs whether sizes of one name are equal."""
+    first: dict[Dim, tuple[int, int]] = {}
+    others: list[tuple[int, int, Dim]] = []
+    for position, type_ in enumerate(types):
+        for axis, size in enumerate(type_.shape):
+            if not isinstance(size, Dim) or not str(size).isidentifier():
+                continue
+            if first.setdefault(size, (position, axis)) != (position, axis):
+                others.append((position, axis, size))
+    if not others:
+        return function
+
+    def checked(*args: Any) -> Any:
+        found = list(args)
+        for position, axis, name in others:
+            leading, its = first[name]
+            have = _tf.shape(found[position])
+            wanted = _tf.shape(found[leading])[its]
+            equal = _tf.debugging.assert_equal(
+                have[axis], wanted,
+                message=f"axis {axis} of argument {position} and axis {its} of argument {leading}"
+                " of a unigrad function have sizes that were unknown while the graph was built,"
+                " count as equal, and are not; give the tf.function an input_signature with them",
+            )  # fmt: skip
+            with _tf.control_dependencies([] if equal is None else [equal]):
+                # XLA leaves assertions out, but this it cannot do with another number of elements.
+                shape = _tf.tensor_scatter_nd_update(have, [[axis]], [wanted])
+                found[position] = _tf.reshape(found[position], shape)
+        return function(*found)
+
+    return checked
 
 
 def _on_device(function: Callable[..., Any], device: str) -> Callable[..., Any]:

@@ -11,18 +11,23 @@ order of derivative is one more operation of the same kind.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import forwardprop_util, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from unigrad.ir.nodes import Graph
+    from unigrad.ir.types import TensorType
 
-__all__ = ["attach", "no_tape", "on_tape"]
+__all__ = ["TYPED", "attach", "no_tape", "on_tape"]
+
+TYPED: Final = "_unigrad_type"
+"""What of a graph's tensor holds its type, while a derivative is called whose types are known."""
 
 _tf: Any = cast("Any", tf)
 _record: Any = cast("Any", record)
@@ -81,6 +86,8 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
     # What nothing follows is left out: forward mode would multiply by its tangent, which is 0.
     wrt = tuple(i for i, floating in enumerate(inputs) if floating and followed[i])
     seeds = tuple(i for i, floating in enumerate(outputs) if floating)
+    types = [*tape.graph.input_types, *(tape.graph.output_types[i] for i in seeds)]
+    pushed_types = [*tape.graph.input_types, *(tape.graph.input_types[i] for i in wrt)]
 
     def operation(*values: Any) -> tuple[Any, ...]:
         building = not _tf.executing_eagerly()
@@ -88,10 +95,12 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
             values = _inside(values)
 
         def backward(*cotangents: Any) -> Sequence[Any]:
-            return tape.derivative("vjp", wrt, seeds)(*values, *cotangents)
+            with _typed((*values, *cotangents), types):
+                return tape.derivative("vjp", wrt, seeds)(*values, *cotangents)
 
         def forward(*tangents: Any) -> Sequence[Any]:
-            found = tape.derivative("jvp", wrt)(*values, *tangents)
+            with _typed((*values, *tangents), pushed_types):
+                found = tape.derivative("jvp", wrt)(*values, *tangents)
             return [found[i] for i in seeds]
 
         with _record.stop_recording():
@@ -119,6 +128,21 @@ def _inside(values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple([
         one if getattr(one, "graph", None) is graph else _tf.identity(one) for one in values
     ])
+
+
+@contextmanager
+def _typed(tensors: Sequence[Any], types: Sequence[TensorType]) -> Iterator[None]:
+    """Let tensors whose sizes TensorFlow does not know have those that the graph says."""
+    marked: list[Any] = []
+    for tensor, type_ in zip(tensors, types, strict=True):
+        if type_.is_symbolic:
+            setattr(tensor, TYPED, type_)
+            marked.append(tensor)
+    try:
+        yield
+    finally:
+        for tensor in marked:
+            tensor.__dict__.pop(TYPED, None)
 
 
 def _apart(results: Sequence[Any], values: Sequence[Any]) -> list[Any]:
