@@ -115,8 +115,8 @@ def _no_axis(node: Node) -> bool:
     return not node.params[0]
 
 
-def _all_axes(node: Node) -> bool:
-    return len(node.params[0]) == tensor(node.operands[0]).ndim
+def _some_axis(node: Node) -> bool:
+    return bool(node.params[0])
 
 
 def _one_axis(node: Node) -> bool:
@@ -404,11 +404,7 @@ DIALECT = Dialect(
         e.stop_gradient: _call("tf.stop_gradient(x)"),
         e.barrier: "x",
         # special functions
-        p.erf: (
-            # Of large numbers TensorFlow's own is NaN.
-            _call("tf.math.erf(tf.clip_by_value(x, -27.0, 27.0))", when=_double),
-            _call("tf.math.erf(x)"),
-        ),
+        p.erf: (_call("erf(x)", when=_double), _call("tf.math.erf(x)")),
         p.erfc: _call("tf.math.erfc(x)"),
         p.gammaln: _call("tf.math.lgamma(x)", gradient=OURS),
         p.digamma: _call("digamma(x)", gradient=OURS),
@@ -441,14 +437,20 @@ DIALECT = Dialect(
             Row("tf.reduce_min(x, axis=axis, keepdims=keepdims)", when=_integral),
             Row("extremum(tf.reduce_min, x, axis=axis, keepdims=keepdims)"),
         ),
-        r.var: Row("tf.math.reduce_variance(x, axis=axis, keepdims=keepdims)", when=_population),
+        r.var: (
+            Row(
+                "tf.math.reduce_variance(x, axis=axis, keepdims=keepdims)",
+                when=_population, gradient=OURS,
+            ),
+            Row("variance(x, axis, correction, keepdims)", when=_some_axis, gradient=OURS),
+        ),
         r.std: (
             Row("tf.sqrt(tf.math.reduce_variance(tf.stop_gradient(x), axis=()))", when=_no_axis),
             Row(
                 "tf.math.reduce_std(x, axis=axis, keepdims=keepdims)",
                 when=_population, gradient=OURS,
             ),
-            Row("deviation(x, axis, correction, keepdims)", gradient=OURS),
+            Row("tf.sqrt(variance(x, axis, correction, keepdims))", gradient=OURS),
         ),
         r.logsumexp: (
             Row("x", when=_no_axis),
@@ -510,7 +512,7 @@ DIALECT = Dialect(
         ),
         # matrices
         linalg.cholesky: Row("cholesky(x)"),
-        linalg.solve_matrix: Row("solve(a, b)"),
+        linalg.solve_matrix: Row("solve(a, b)", gradient=OURS),
         linalg.solve_triangular_matrix: Row(
             "solve_triangular(a, b, lower, transpose, unit_diagonal)"
         ),

@@ -73,7 +73,7 @@ def cbrt(x):
     """The real cube root: a power, and a step of Newton's method."""
     root = tf.sign(x) * tf.abs(x) ** (1 / 3)
     closer = root - (root - x / (root * root)) / 3.0
-    return tf.where((x == 0) | tf.math.is_inf(x), root, closer)
+    return tf.where((root == 0) | tf.math.is_inf(root), root, closer)
 
 
 def hypot(x, y):
@@ -146,13 +146,13 @@ def heaviside(x, y):
     return tf.where(x == 0, y, step)
 
 
-def deviation(x, axis, correction, keepdims):
-    """The standard deviation, for any number of elements."""
+def variance(x, axis, correction, keepdims):
+    """The variance by parts, for any number of elements and any correction."""
     axes = list(axis) if isinstance(axis, tuple) else [axis]
     centred = x - tf.reduce_mean(x, axis=axes, keepdims=True)
     total = tf.reduce_sum(tf.square(centred), axis=axes, keepdims=keepdims)
     count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), x.dtype)
-    return tf.sqrt(total / (count - correction))
+    return total / (count - correction)
 
 
 def logaddexp(x, y):
@@ -165,6 +165,11 @@ def logaddexp2(x, y):
     """log2(2**x + 2**y) without overflow."""
     apart = tf.where(x != y, x - y, 0.0)
     return tf.where(x > y, x, y) + tf.math.log1p(2.0 ** -tf.abs(apart)) / 0.6931471805599453
+
+
+def erf(x):
+    """The error function; of large numbers TensorFlow's own is NaN."""
+    return tf.math.erf(tf.where(tf.abs(x) > 27.0, 27.0 * tf.sign(x), x))
 
 
 def digamma(x):
@@ -267,23 +272,29 @@ def add_at(x, indices, axis, size):
     return tf.transpose(sums, [*range(1, axis + 1), 0, *range(axis + 1, rank - count + 1)])
 
 
+def poisoned(x, failed):
+    """x, with NaN in the matrices that failed: times NaN, so that their derivatives are NaN too."""
+    factor = tf.where(failed, tf.constant(math.nan, x.dtype), 1.0)
+    return x * factor[..., tf.newaxis, tf.newaxis]
+
+
 def cholesky(x):
     """The lower factor, NaN for a matrix that is not positive definite."""
     factor = tf.linalg.cholesky(x)
-    failed = tf.reduce_any(tf.math.is_nan(tf.linalg.diag_part(factor)), axis=-1)
-    return tf.where(~failed[..., tf.newaxis, tf.newaxis], factor, math.nan)
+    return poisoned(factor, tf.reduce_any(tf.math.is_nan(tf.linalg.diag_part(factor)), axis=-1))
 
 
 def solve(a, b):
     """x with a @ x = b for matrices b, NaN where a is singular."""
-    sign, _ = tf.linalg.slogdet(tf.stop_gradient(a))
-    regular = (tf.abs(sign) > 0)[..., tf.newaxis, tf.newaxis]
-    a = tf.where(regular, a, tf.eye(tf.shape(a)[-1], dtype=a.dtype))
+    sign, _ = tf.linalg.slogdet(a)
+    failed = ~(tf.abs(sign) > 0)
+    identity = tf.eye(tf.shape(a)[-1], dtype=a.dtype)
+    a = tf.where(failed[..., tf.newaxis, tf.newaxis], identity, a)  # else TensorFlow raises
     if a.shape[:-2] != b.shape[:-2]:
         batch = tf.broadcast_dynamic_shape(tf.shape(a)[:-2], tf.shape(b)[:-2])
         a = tf.broadcast_to(a, tf.concat([batch, tf.shape(a)[-2:]], axis=0))
         b = tf.broadcast_to(b, tf.concat([batch, tf.shape(b)[-2:]], axis=0))
-    return tf.where(regular, tf.linalg.solve(a, b), math.nan)
+    return poisoned(tf.linalg.solve(a, b), failed)
 
 
 def solve_triangular(a, b, lower, transpose, unit_diagonal):
@@ -294,8 +305,7 @@ def solve_triangular(a, b, lower, transpose, unit_diagonal):
     x = tf.linalg.triangular_solve(a, b, lower=lower, adjoint=transpose)
     if unit_diagonal:
         return x
-    regular = tf.reduce_all(diagonal != 0, axis=-1)
-    return tf.where(regular[..., tf.newaxis, tf.newaxis], x, math.nan)
+    return poisoned(x, tf.reduce_any(diagonal == 0, axis=-1))
 '''
 
 TRANSFORMS = '''
@@ -502,7 +512,6 @@ def solve(a, b):
     rows = tf.concat([a, b], axis=-1)
     _, rows = tf.while_loop(lambda k, _: k < size, eliminate, (0, rows))
     upper, right = rows[..., :size], rows[..., size:]
-    regular = tf.reduce_all(tf.linalg.diag_part(upper) != 0, axis=-1)
     x = tf.linalg.triangular_solve(upper, right, lower=False)
-    return tf.where(regular[..., tf.newaxis, tf.newaxis], x, math.nan)
+    return poisoned(x, tf.reduce_any(tf.linalg.diag_part(upper) == 0, axis=-1))
 '''

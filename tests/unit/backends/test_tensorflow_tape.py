@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import unigrad as ug
-from unigrad.errors import DifferentiationError
+from unigrad.errors import DifferentiationError, DTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 tf: Any = pytest.importorskip("tensorflow")
 
@@ -78,7 +81,6 @@ NESTINGS: dict[str, tuple[Callable[..., Any], ...]] = {
     "forward over forward": (pushed, pushed),
     "reverse, forward, reverse": (pulled, pushed, pulled),
     "forward, reverse, forward": (pushed, pulled, pushed),
-    "forward three times": (pushed, pushed, pushed),
 }
 
 
@@ -96,11 +98,25 @@ def compiled(f: Callable[..., Any], mode: str) -> Callable[..., Any]:
 # -- tapes and accumulators ------------------------------------------------------------------------
 
 
+def is_beyond_tensorflow(name: str, autodiff: str, mode: str) -> bool:
+    """Two accumulators in a graph over the framework's own ``tf.where``; in native mode, ours."""
+    twice = NESTINGS[name][:2] == (pushed, pushed)
+    return twice and autodiff == "native" and mode != "eager"
+
+
 @pytest.mark.parametrize("name", NESTINGS)
 def test_a_function_goes_through_every_nesting(name: str, autodiff: Any, mode: str) -> None:
+    if is_beyond_tensorflow(name, autodiff, mode):
+        pytest.skip("TensorFlow fails by itself, see the next test")
     x = numbers(4)
     ours = compiled(nested(name, ug.function(kinks, autodiff=autodiff)), mode)
     close(ours(x), nested(name, kinks_tensorflow)(x))
+
+
+def test_two_accumulators_in_a_graph_fail_without_us() -> None:
+    twice = nested("forward over forward", lambda x: tf.where(x > 0, x * x, x))
+    with pytest.raises(IndexError):
+        tf.function(twice, autograph=False)(numbers(4))
 
 
 @pytest.mark.parametrize("target", ["tensorflow:eager", "tensorflow:xla"])
@@ -108,18 +124,17 @@ def test_whatever_way_the_function_itself_runs(target: str, mode: str) -> None:
     x = numbers(4)
     with ug.use(target):
         for name in ("reverse", "forward over reverse", "reverse over forward"):
-            close(compiled(nested(name, ug.function(kinks)), mode)(x), nested(name, kinks_tensorflow)(x))
+            ours = compiled(nested(name, ug.function(kinks)), mode)
+            close(ours(x), nested(name, kinks_tensorflow)(x))
 
 
-@pytest.mark.parametrize("inner", [pulled, pushed])
-def test_a_derivative_around_the_callers_own_compiled_function(
-    inner: Callable[..., Any], autodiff: Any
-) -> None:
+@pytest.mark.parametrize("autodiff", ["graph", "native"])
+@pytest.mark.parametrize("around", ["graph", "xla"])
+def test_a_derivative_around_the_callers_own_compiled_function(around: str, autodiff: Any) -> None:
     x = numbers(4)
-    for mode in ("graph", "xla"):
-        ours = compiled(ug.function(kinks, autodiff=autodiff), mode)
-        close(inner(ours)(x), inner(kinks_tensorflow)(x))
-        close(pushed(inner(ours))(x), pushed(inner(kinks_tensorflow))(x))
+    ours = compiled(ug.function(kinks, autodiff=autodiff), around)
+    for name in ("reverse", "forward", "reverse over reverse", "forward over reverse"):
+        close(nested(name, ours)(x), nested(name, kinks_tensorflow)(x))
 
 
 def test_a_gradient_is_a_function_like_any_other_on_the_tape(autodiff: Any) -> None:
@@ -143,52 +158,52 @@ def test_a_persistent_tape_is_asked_twice(autodiff: Any) -> None:
     close(tape.gradient(a, y), tf.tanh(x))
 
 
-def test_jacobians(autodiff: Any) -> None:
-    x = numbers(3)
-    function = ug.function(lambda x: ug.abs(x) * ug.cumsum_free(x), autodiff=autodiff) if 0 else ug.function(
-        lambda x: ug.abs(x) * ug.sum(ug.hypot(x, x * x)), autodiff=autodiff
-    )
+def lengths(x: Any) -> Any:
+    return ug.abs(x) * ug.sum(ug.hypot(x, x * x))
 
-    def theirs(x: Any) -> Any:
-        return tf.abs(x) * tf.reduce_sum(tf.sqrt(x * x + x**4))
 
-    for f in (function, theirs):
+def lengths_tensorflow(x: Any) -> Any:
+    return tf.abs(x) * tf.reduce_sum(tf.sqrt(x * x + x**4))
+
+
+@pytest.mark.parametrize("by_pfor", [True, False])
+def test_jacobian(by_pfor: bool, autodiff: Any) -> None:
+    def jacobian(f: Callable[..., Any], x: Any) -> Any:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(x)
             y = f(x)
-            rows = tf.stack([f(x), f(2.0 * x)])
-        results = tape.jacobian(y, x), tape.jacobian(y, x, experimental_use_pfor=False)
-        close(results[0], results[1])
-        if f is function:
-            ours = results[0]
-            del rows
-        else:
-            close(ours, results[0])
+        return tape.jacobian(y, x, experimental_use_pfor=by_pfor)
+
+    x = numbers(3)
+    ours = jacobian(ug.function(lengths, autodiff=autodiff), x)
+    close(ours, jacobian(lengths_tensorflow, x))
 
 
 def test_batch_jacobian(autodiff: Any) -> None:
-    x = numbers(2, 3)
-    results = []
-    for f in (ug.function(lambda x: ug.hypot(x, x * x), autodiff=autodiff), lambda x: tf.sqrt(x * x + x**4)):
+    def jacobians(f: Callable[..., Any], x: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = f(x)
-        results.append(tape.batch_jacobian(y, x))
-    close(*results)
+        return tape.batch_jacobian(y, x)
+
+    x = numbers(2, 3)
+    ours = ug.function(lambda x: ug.hypot(x, x * x), autodiff=autodiff)
+    close(jacobians(ours, x), jacobians(lambda x: tf.sqrt(x * x + x**4), x))
 
 
 def test_hessian_by_the_jacobian_of_a_gradient(autodiff: Any) -> None:
     x = numbers(3)
-    results = []
-    for f in (ug.function(kinks, autodiff=autodiff), kinks_tensorflow):
+
+    def hessian(f: Callable[..., Any]) -> Any:
         with tf.GradientTape() as outer:
             outer.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
                 y = f(x)
-            g = inner.gradient(y, x)
-        results.append(outer.jacobian(g, x))
-    close(*results)
+            gradient = inner.gradient(y, x)
+        return outer.jacobian(gradient, x)
+
+    close(hessian(ug.function(kinks, autodiff=autodiff)), hessian(kinks_tensorflow))
 
 
 @pytest.mark.parametrize("kind", [lambda f: f, pulled, pushed])
@@ -234,7 +249,7 @@ def test_what_does_not_matter_gets_zeros_and_integers_get_nothing(autodiff: Any,
 
     def run(x: Any, unused: Any, count: Any) -> Any:
         with tf.GradientTape(persistent=True) as tape:
-            tape.watch([x, unused, count] if 0 else [x, unused])
+            tape.watch([x, unused])
             total, more, floor = chosen(x, unused, count)
         zero = tf.UnconnectedGradients.ZERO
         return (
@@ -316,11 +331,12 @@ def test_a_captured_variable_gets_its_gradient_and_is_read_anew(autodiff: Any, m
 
 def test_a_captured_tensor_that_is_followed_gets_its_gradient(autodiff: Any, mode: str) -> None:
     def total(scale: Any) -> Any:
-        function = ug.function(lambda x: ug.sum(x * scale * scale), autodiff=autodiff)
-        inner = ug.grad(lambda x: ug.sum(x * scale * scale), autodiff=autodiff)
-        return function(np.arange(3.0)) if 0 else function(tf.range(3.0, dtype=tf.float64)) + tf.reduce_sum(
-            inner(tf.range(3.0, dtype=tf.float64))
-        )
+        def weighed(x: Any) -> Any:
+            return ug.sum(x * scale * scale)
+
+        places = tf.range(3.0, dtype=tf.float64)
+        gradient = ug.grad(weighed, autodiff=autodiff)(places)
+        return ug.function(weighed, autodiff=autodiff)(np.arange(3.0)) + tf.reduce_sum(gradient)
 
     scale = numbers(3)
     close(compiled(pulled(total), mode)(scale), 2 * scale * (np.arange(3.0) + 1))
@@ -337,9 +353,7 @@ def test_another_target_refuses_a_captured_tensor_on_the_tape() -> None:
 # -- the caller's own graphs -----------------------------------------------------------------------
 
 
-def test_a_function_of_the_caller_with_autograph_and_its_log(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], mode: str
-) -> None:
+def test_a_branch_of_the_callers_by_autograph(mode: str) -> None:
     function = ug.function(kinks)
 
     def chosen(x: Any) -> Any:
@@ -347,22 +361,112 @@ def test_a_function_of_the_caller_with_autograph_and_its_log(
             return function(x)
         return function(-2 * x)
 
-    x = numbers(4)
-    chosen = tf.function(chosen, jit_compile=mode == "xla" or None) if mode != "eager" else chosen
-    close(chosen(x), kinks_tensorflow(x if tf.reduce_sum(x) > 0 else -2 * x))
-    assert "AutoGraph" not in caplog.text + capfd.readouterr().err
+    for x in (numbers(4), -numbers(4)):
+        wanted = chosen(x)
+        close(compiled(chosen, mode)(x), wanted)
 
 
-def test_many_functions_in_graphs_of_the_caller_and_no_complaint_about_retracing(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    for power in range(8):
-        function = ug.function(lambda x, power=power: ug.sum(ug.hypot(x, x) ** power))
-        for autodiff in ("graph", "native"):
-            with ug.use("tensorflow", autodiff=autodiff):
-                tf.function(pulled(function))(numbers(3))
-                pushed(function)(numbers(3))
-    assert "retracing" not in caplog.text
+def test_autograph_leaves_unigrad_alone(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("""
+import tensorflow as tf
+import unigrad as ug
+
+@tf.function
+def run(x):
+    gradient = ug.grad(lambda x: ug.sum(ug.abs(x) ** 3))(x)
+    value, pull = ug.vjp(lambda x: ug.clip(x, 0.0, 1.0), x)
+    return ug.sum(ug.tanh(x)) + ug.einsum("i,i->", x, gradient) + tf.reduce_sum(pull(value)[0])
+
+print(round(float(run(tf.ones(3))), 4))
+""")
+    ran = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "14.2848\n"
+    assert "AutoGraph" not in ran.stderr
+
+
+def test_numpy_arrays_stay_numpy_arrays_while_a_graph_is_built(mode: str) -> None:
+    seen: list[Any] = []
+
+    def run(x: Any) -> Any:
+        with ug.use("tensorflow"):
+            seen.append(ug.sin(np.ones(3)))
+        return x * seen[-1]
+
+    close(compiled(run, mode)(numbers(3)), numbers(3) * np.sin(1.0))
+    assert isinstance(seen[0], np.ndarray)
+
+
+# -- sizes that are not known while a graph is built -----------------------------------------------
+
+
+def regression(X: Any, y: Any, w: Any) -> Any:
+    errors = ug.concat([ug.tanh(X @ w) - y, y])
+    return ug.mean(errors**2) + ug.prod(w) * ug.sum(errors[1:]), errors
+
+
+def signature(*sizes: Any) -> Any:
+    shapes = ([*sizes[:1], 3], sizes[1:], [3])
+    return [tf.TensorSpec(shape, tf.float64) for shape in shapes]
+
+
+@pytest.mark.parametrize("target", ["tensorflow:graph", "tensorflow:eager", "tensorflow:xla"])
+@pytest.mark.parametrize("by_xla", [None, True])
+def test_a_batch_of_unknown_size(target: str, by_xla: Any, autodiff: Any) -> None:
+    function = ug.function(regression, autodiff=autodiff)
+
+    def run(*args: Any) -> Any:
+        with ug.use(target), tf.GradientTape() as outer:
+            outer.watch(args)
+            with tf.GradientTape() as inner:
+                inner.watch(args)
+                loss, errors = function(*args)
+                total = loss + tf.reduce_sum(errors**3)
+            first = inner.gradient(total, args)
+            square = tf.add_n([tf.reduce_sum(one**2) for one in first])
+        return loss, first, outer.gradient(square, args)
+
+    built = tf.function(run, input_signature=signature(None, None), jit_compile=by_xla)
+    for size in (1, 5):
+        args = numbers(size, 3), numbers(size, seed=1), numbers(3, seed=2)
+        close(built(*args), run(*args))
+    for size in (4, 1):  # a single one would be repeated, and its gradient have another shape
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            built(numbers(5, 3), numbers(size), numbers(3))
+
+
+def test_unknown_sizes_that_differ_are_told() -> None:
+    built = tf.function(ug.function(regression), input_signature=signature(None, None))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="unknown while the graph was built"):
+        built(numbers(5, 3), numbers(1), numbers(3))
+
+
+def test_an_unknown_number_of_axes_is_refused() -> None:
+    built = tf.function(
+        ug.function(lambda x: ug.sum(x)), input_signature=[tf.TensorSpec(None, tf.float64)]
+    )
+    with pytest.raises(DTypeError, match="a number of axes that is not known"):
+        built(numbers(3))
+
+
+# -- what is left behind ---------------------------------------------------------------------------
+
+
+def test_many_functions_and_no_complaint_about_tracing(caplog: pytest.LogCaptureFixture) -> None:
+    tf.get_logger().addHandler(caplog.handler)
+    try:
+        for power in range(8):
+            function = ug.function(lambda x, power=power: ug.sum(ug.hypot(x, x) ** power))
+            for autodiff in ("graph", "native"):
+                with ug.use("tensorflow", autodiff=autodiff):
+                    tf.function(pulled(function), autograph=False)(numbers(3))
+                    pushed(function)(numbers(3))
+        assert "retracing" not in caplog.text
+        for _ in range(8):  # what the log would say
+            tf.function(lambda x: x)(numbers(3))
+        assert "retracing" in caplog.text
+    finally:
+        tf.get_logger().removeHandler(caplog.handler)
 
 
 def test_graphs_go_when_nobody_needs_them() -> None:
