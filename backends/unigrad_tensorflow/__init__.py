@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from unigrad.backend import Backend, Gap
-from unigrad.ops import apply
-from unigrad_tensorflow.dialect import DIALECT
+from unigrad.backend import Backend
+from unigrad_tensorflow.dialect import DIALECT, XLA
+from unigrad_tensorflow.legalise import legalise
 
 __all__ = ["BACKEND"]
 
 BACKEND = Backend(
     name="tensorflow",
     dialect=DIALECT,
+    dialects={"xla": XLA},
     runtime="unigrad_tensorflow.runtime",
     package="tensorflow",
     install="pip install 'unigrad[tensorflow]'",
@@ -18,13 +19,5 @@ BACKEND = Backend(
     modes=("graph", "eager", "xla"),
     flat=("graph", "xla"),
     native=True,
-    gaps=(
-        Gap(
-            "reverse mode over two nested forward accumulators leaves a term out, silently",
-            lambda transform: (
-                transform.kind == "jvp"
-                and any(node.op is apply.jvp_of for node in transform.body.nodes)
-            ),
-        ),
-    ),
+    legalise=legalise,
 )

@@ -5,77 +5,513 @@ Those that a file uses are written at its head: it imports TensorFlow and nothin
 
 from __future__ import annotations
 
-__all__ = ["HELPERS"]
+__all__ = ["ELIMINATION", "TRANSFORMS", "VALUES"]
 
-HELPERS = '''
+VALUES = '''
+def size_of(x, axis):
+    """The size of one axis: a number, or a tensor where it is not known while a graph is built."""
+    size = x.shape[axis]
+    return tf.shape(x)[axis] if size is None else size
+
+
+def floor_divide(x, y):
+    """x // y of integers, and 0 where y is 0."""
+    quotient = x // tf.where(y != 0, y, 1)
+    return tf.where(y != 0, quotient, 0)
+
+
+def remainder(x, y):
+    """x % y of integers, and 0 where y is 0."""
+    rest = x % tf.where(y != 0, y, 1)
+    return tf.where(y != 0, rest, 0)
+
+
+def fmod(x, y):
+    """The remainder of integers with the sign of x, and 0 where y is 0."""
+    rest = tf.truncatemod(x, tf.where(y != 0, y, 1))
+    return tf.where(y != 0, rest, 0)
+
+
+def quotient(x, y):
+    """x // y, an integer however the division rounds, and x / y where y is 0."""
+    rest = tf.truncatemod(x, y)
+    turned = (rest != 0) & ((rest < 0) != (y < 0))
+    whole = tf.round((x - rest) / y) - tf.cast(turned, x.dtype)
+    return tf.where(y == 0, x / y, whole)
+
+
+def integer_power(x, y):
+    """x ** y of integers by squaring; of y XLA itself reads six bits, and some have no power."""
+    if tf.executing_eagerly() and not x.dtype.is_unsigned:
+        return x ** y
+    power, square = tf.ones_like(x + y), x
+    for _ in range(8 * x.dtype.size):
+        power = tf.where(y & 1 != 0, power * square, power)
+        square, y = square * square, tf.bitwise.right_shift(y, 1)
+    return power
+
+
+def left_shift(x, y):
+    """x * 2**y, which is 0 where y is no number of bits."""
+    inside = (y >= 0) & (y < 8 * x.dtype.size)
+    return tf.where(inside, tf.bitwise.left_shift(x, tf.where(inside, y, 0)), 0)
+
+
+def right_shift(x, y):
+    """floor(x / 2**y), also where y is no number of bits."""
+    inside = (y >= 0) & (y < 8 * x.dtype.size)
+    beyond = tf.cast(x >= 0, x.dtype) - 1
+    return tf.where(inside, tf.bitwise.right_shift(x, tf.where(inside, y, 0)), beyond)
+
+
+def trunc(x):
+    """x without its fraction."""
+    return tf.where(x < 0, tf.math.ceil(x), tf.floor(x))
+
+
+def cbrt(x):
+    """The real cube root: a power, and a step of Newton's method."""
+    root = tf.sign(x) * tf.abs(x) ** (1 / 3)
+    closer = root - (root - x / (root * root)) / 3.0
+    return tf.where((root == 0) | tf.math.is_inf(root), root, closer)
+
+
+def hypot(x, y):
+    """sqrt(x * x + y * y) without overflow, and infinite beside an infinity."""
+    a, b = tf.abs(x), tf.abs(y)
+    longer, shorter = tf.where(a > b, a, b), tf.where(a > b, b, a)
+    ratio = shorter / tf.where(longer != 0, longer, 1.0)
+    infinite = tf.math.is_inf(a) | tf.math.is_inf(b)
+    return tf.where(~infinite, longer * tf.sqrt(1.0 + ratio * ratio), math.inf)
+
+
+def maximum(x, y):
+    """The larger of two; compiled by XLA, TensorFlow's own loses a NaN in y."""
+    larger = tf.maximum(x, y)
+    return larger if tf.executing_eagerly() else tf.where(tf.math.is_nan(y), y, larger)
+
+
+def minimum(x, y):
+    """The smaller of two; compiled by XLA, TensorFlow's own loses a NaN in y."""
+    smaller = tf.minimum(x, y)
+    return smaller if tf.executing_eagerly() else tf.where(tf.math.is_nan(y), y, smaller)
+
+
+def fmax(x, y):
+    """The larger of two, ignoring NaN."""
+    larger = tf.where(tf.math.is_nan(y), x, tf.maximum(x, y))
+    return tf.where(tf.math.is_nan(x), y, larger)
+
+
+def fmin(x, y):
+    """The smaller of two, ignoring NaN."""
+    smaller = tf.where(tf.math.is_nan(y), x, tf.minimum(x, y))
+    return tf.where(tf.math.is_nan(x), y, smaller)
+
+
+def either(x, y, wins, nan_wins):
+    """maximum or minimum, fmax or fmin; equal operands, and two NaN, share the cotangent."""
+    a, b = tf.math.is_nan(x), tf.math.is_nan(y)
+    if not nan_wins:
+        a, b = b, a
+    first, second = wins(x, y) | (a & ~b), wins(y, x) | (b & ~a)
+    return tf.where(first, x, tf.where(second, y, 0.5 * x + 0.5 * y))
+
+
+def clip_below(x, lower):
+    """max(x, lower); at the bound x gets all of the cotangent, at NaN nothing does."""
+    beyond = tf.where(x < lower, lower, tf.stop_gradient(maximum(x, lower)))
+    return tf.where(x >= lower, x, beyond)
+
+
+def clip_above(x, upper):
+    """min(x, upper); at the bound x gets all of the cotangent, at NaN nothing does."""
+    beyond = tf.where(x > upper, upper, tf.stop_gradient(minimum(x, upper)))
+    return tf.where(x <= upper, x, beyond)
+
+
+def signbit(x):
+    """Whether the sign bit is set."""
+    return tf.bitcast(x, {2: tf.int16, 4: tf.int32, 8: tf.int64}[x.dtype.size]) < 0
+
+
+def copysign(x, y):
+    """The magnitude of x with the sign of y."""
+    return tf.where(signbit(x) == signbit(y), x, -x)
+
+
+def heaviside(x, y):
+    """0 for negative x, 1 for positive x, y at 0, and NaN of NaN."""
+    step = tf.where(~tf.math.is_nan(x), tf.cast(x > 0, x.dtype), math.nan)
+    return tf.where(x == 0, y, step)
+
+
+def variance(x, axis, correction, keepdims):
+    """The variance by parts, for any number of elements and any correction."""
+    axes = list(axis) if isinstance(axis, tuple) else [axis]
+    centred = x - tf.reduce_mean(x, axis=axes, keepdims=True)
+    total = tf.reduce_sum(tf.square(centred), axis=axes, keepdims=keepdims)
+    count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), x.dtype)
+    return total / (count - correction)
+
+
+def logaddexp(x, y):
+    """log(exp(x) + exp(y)) without overflow."""
+    apart = tf.where(x != y, x - y, 0.0)
+    return tf.where(x > y, x, y) + tf.math.log1p(tf.exp(-tf.abs(apart)))
+
+
+def logaddexp2(x, y):
+    """log2(2**x + 2**y) without overflow."""
+    apart = tf.where(x != y, x - y, 0.0)
+    return tf.where(x > y, x, y) + tf.math.log1p(2.0 ** -tf.abs(apart)) / 0.6931471805599453
+
+
+def erf(x):
+    """The error function; of large numbers TensorFlow's own is NaN."""
+    return tf.math.erf(tf.where(tf.abs(x) > 27.0, 27.0 * tf.sign(x), x))
+
+
+def digamma(x):
+    """The logarithmic derivative of the gamma function, infinite at 0."""
+    return tf.where(x == 0, -1.0 / x, tf.math.digamma(x))
+
+
+def softmax(x, axis):
+    """tf.nn.softmax, where a row that has none is NaN throughout."""
+    shares = tf.nn.softmax(x, axis=axis)
+    total = tf.stop_gradient(tf.reduce_sum(shares, axis=axis, keepdims=True))
+    return shares + (total - total)
+
+
+def whole_power(x, y):
+    """x ** y for a whole number y, whose derivatives beyond the y-th are 0 at 0, too."""
+    zero = x == 0
+    power, square, n = tf.ones_like(x), tf.where(zero, x, 0.0), int(tf.get_static_value(y))
+    while n:
+        power, square, n = power * square if n % 2 else power, square * square, n // 2
+    return tf.where(zero, power, tf.where(~zero, x, 1.0) ** y)
+
+
+def polygamma(n, x):
+    """The n-th derivative of digamma."""
+    if n == 0:
+        return digamma(x)
+    value = tf.where(x != math.inf, tf.math.polygamma(tf.constant(n, x.dtype), x), 0.0)
+    return value if n % 2 else tf.where(x == 0, -1.0 / x, value)
+
+
+def xlogy(x, y):
+    """x * log(y), 0 where x is 0, and NaN where y is."""
+    return tf.where(tf.math.is_nan(y), y, tf.math.xlogy(x, y))
+
+
+def xlog1py(x, y):
+    """x * log1p(y), 0 where x is 0, and NaN where y is."""
+    return tf.where(tf.math.is_nan(y), y, tf.math.xlog1py(x, y))
+
+
+def extremum(native, x, axis=None, keepdims=False):
+    """tf.reduce_max or tf.reduce_min, which lose a NaN when they are compiled by XLA."""
+    value = native(x, axis=axis, keepdims=keepdims)
+    if tf.executing_eagerly():
+        return value
+    poisoned = tf.reduce_any(tf.math.is_nan(x), axis=axis, keepdims=keepdims)
+    return value * tf.where(poisoned, tf.constant(math.nan, x.dtype), 1.0)
+
+
+def index_of(native, x, axis=None, keepdims=False):
+    """tf.argmax or tf.argmin along one axis or of all elements; the first NaN comes first."""
+    flat, along = (tf.reshape(x, (-1,)), 0) if axis is None else (x, axis)
+    index = native(flat, axis=along)
+    if x.dtype.is_floating:
+        poisoned = tf.math.is_nan(flat)
+        first = tf.argmax(tf.cast(poisoned, tf.int8), axis=along)
+        index = tf.where(tf.reduce_any(poisoned, axis=along), first, index)
+    if not keepdims:
+        return index
+    return tf.reshape(index, [1] * x.shape.rank) if axis is None else tf.expand_dims(index, axis)
+
+
+def iota(shape, axis, dtype):
+    """The index along one axis of each element."""
+    sides = [-1 if i == axis else 1 for i in range(len(shape))]
+    count = tf.cast(tf.range(shape[axis]), dtype)
+    return tf.broadcast_to(tf.reshape(count, sides), shape)
+
+
+def place_at(x, key, shape):
+    """Zeros of a shape with x at an index."""
+    begin, end, strides, open_ends, new_axes, integers = [], [], [], 0, 0, 0
+    for i, entry in enumerate(key):
+        start, stop, step = 0, 1, 1
+        if entry is None:
+            new_axes |= 1 << i
+        elif isinstance(entry, slice):
+            start, stop, step = entry.start, entry.stop, entry.step or 1
+            if stop is None:
+                stop, open_ends = 0, open_ends | 1 << i
+        else:
+            start, stop, integers = entry, entry + 1, integers | 1 << i
+        begin.append(start)
+        end.append(stop)
+        strides.append(step)
+    if not key:
+        return x
+    return tf.raw_ops.StridedSliceGrad(
+        shape=shape, begin=begin, end=end, strides=strides, dy=x,
+        end_mask=open_ends, new_axis_mask=new_axes, shrink_axis_mask=integers,
+    )
+
+
+def add_at(x, indices, axis, size):
+    """Zeros with x added at indices along one axis."""
+    rank, count = x.shape.rank, indices.shape.rank
+    order = [*range(axis, axis + count), *range(axis), *range(axis + count, rank)]
+    sums = tf.math.unsorted_segment_sum(tf.transpose(x, order), indices, size)
+    return tf.transpose(sums, [*range(1, axis + 1), 0, *range(axis + 1, rank - count + 1)])
+
+
+def poisoned(x, failed):
+    """x, with NaN in the matrices that failed: times NaN, so that their derivatives are NaN too."""
+    factor = tf.where(failed, tf.constant(math.nan, x.dtype), 1.0)
+    return x * factor[..., tf.newaxis, tf.newaxis]
+
+
+def cholesky(x):
+    """The lower factor, NaN for a matrix that is not positive definite."""
+    factor = tf.linalg.cholesky(x)
+    return poisoned(factor, tf.reduce_any(tf.math.is_nan(tf.linalg.diag_part(factor)), axis=-1))
+
+
+def solve(a, b):
+    """x with a @ x = b for matrices b, NaN where a is singular."""
+    sign, _ = tf.linalg.slogdet(a)
+    failed = ~(tf.abs(sign) > 0)
+    identity = tf.eye(tf.shape(a)[-1], dtype=a.dtype)
+    a = tf.where(failed[..., tf.newaxis, tf.newaxis], identity, a)  # else TensorFlow raises
+    if a.shape[:-2] != b.shape[:-2]:
+        batch = tf.broadcast_dynamic_shape(tf.shape(a)[:-2], tf.shape(b)[:-2])
+        a = tf.broadcast_to(a, tf.concat([batch, tf.shape(a)[-2:]], axis=0))
+        b = tf.broadcast_to(b, tf.concat([batch, tf.shape(b)[-2:]], axis=0))
+    return poisoned(tf.linalg.solve(a, b), failed)
+
+
+def solve_triangular(a, b, lower, transpose, unit_diagonal):
+    """x with a @ x = b for triangular a, NaN where a is singular."""
+    diagonal = tf.linalg.diag_part(a)
+    if unit_diagonal:
+        a = tf.linalg.set_diag(a, tf.ones_like(diagonal))
+    x = tf.linalg.triangular_solve(a, b, lower=lower, adjoint=transpose)
+    if unit_diagonal:
+        return x
+    return poisoned(x, tf.reduce_any(diagonal == 0, axis=-1))
+'''
+
+TRANSFORMS = '''
 def pull_back(function, wrt, seeds, *operands):
     """The outputs of a function, then the cotangents of its operands wrt.
 
     The last operands are the cotangents of its outputs seeds.
     """
     count = len(operands) - len(seeds)
-    inputs = list(operands[:count])
+    inputs = unshared(operands[:count], wrt)
+    chosen = [inputs[i] for i in wrt]
+    if not chosen or not seeds:
+        return (*function(*inputs), *[tf.zeros_like(x) for x in chosen])
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        for i in wrt:
-            inputs[i] = tf.identity(inputs[i])  # so that the same tensor elsewhere does not count
-            tape.watch(inputs[i])
+        tape.watch(chosen)
         outputs = function(*inputs)
     seeded = [outputs[i] for i in seeds]
+    weights = None  # which stands for ones
+    if any(g.__class__ is not float or g != 1.0 for g in operands[count:]):
+        weights = [filled(g, y) for g, y in zip(operands[count:], seeded)]
     found = tape.gradient(
-        seeded,
-        [inputs[i] for i in wrt],
-        [filled(g, y) for g, y in zip(operands[count:], seeded)],
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        seeded, chosen, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
     return (*outputs, *[tf.convert_to_tensor(g) for g in found])
 
 
 def push_forward(function, wrt, *operands):
-    """The outputs of a function, then their tangents.
+    """The outputs of a function, then their tangents, by TensorFlow's forward mode.
 
     The last operands are the tangents of its operands wrt.
     """
     count = len(operands) - len(wrt)
-    inputs = list(operands[:count])
-    for i in wrt:
-        inputs[i] = tf.identity(inputs[i])
+    inputs = unshared(operands[:count], wrt)
     chosen = [inputs[i] for i in wrt]
     given = [filled(t, x) for t, x in zip(operands[count:], chosen)]
     with tf.autodiff.ForwardAccumulator(chosen, given) as accumulator:
         outputs = function(*inputs)
     zero = tf.UnconnectedGradients.ZERO
     found = [accumulator.jvp(y, zero) if y.dtype.is_floating else tf.zeros_like(y) for y in outputs]
-    return (*outputs, *found)
+    return (*outputs, *[tf.convert_to_tensor(t) for t in found])
+
+
+def push_forward_by_tapes(function, wrt, *operands):
+    """The same by two tapes: the derivative of the cotangents by the cotangent of the outputs.
+
+    Forward mode multiplies by the tangent 0 of what does not vary, which is NaN beside an infinity.
+    """
+    count = len(operands) - len(wrt)
+    inputs = unshared(operands[:count], wrt)
+    chosen = [inputs[i] for i in wrt]
+    with tf.GradientTape(watch_accessed_variables=False) as outer:
+        with tf.GradientTape(watch_accessed_variables=False) as inner:
+            inner.watch(chosen)
+            outputs = function(*inputs)
+        seeded = [y for y in outputs if y.dtype.is_floating]
+        weights = [tf.ones_like(y) for y in seeded]
+        outer.watch(weights)
+        found = inner.gradient(seeded, chosen, weights) if seeded else []
+        pulled = [(tf.convert_to_tensor(g), t) for g, t in zip(found, operands[count:]) if g is not None]
+    tangents = outer.gradient(
+        [g for g, _ in pulled], weights, [filled(t, g) for g, t in pulled],
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )
+    rest = iter([tf.convert_to_tensor(t) for t in tangents])
+    return (*outputs, *[next(rest) if y.dtype.is_floating else tf.zeros_like(y) for y in outputs])
+
+
+def unshared(operands, wrt):
+    """The operands; where one is there twice, aliases, so that each counts for itself."""
+    inputs = list(operands)
+    if len({id(x) for x in inputs}) < len(inputs):
+        for i in wrt:
+            inputs[i] = tf.identity(inputs[i])
+    return inputs
 
 
 def filled(value, x):
     """A cotangent or tangent of x that may be given as a number."""
-    return tf.fill(tf.shape(x), tf.constant(value, x.dtype)) if value.__class__ is float else value
+    return tf.ones_like(x) * value if value.__class__ is float else value
 
 
 def summed_to(cotangent, x):
     """A cotangent summed over the axes along which x was repeated."""
-    if cotangent.shape == x.shape:
+    if x.shape.is_fully_defined() and cotangent.shape == x.shape:
         return cotangent
     axes, _ = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(x), s1=tf.shape(cotangent))
     return tf.reshape(tf.reduce_sum(cotangent, axes), tf.shape(x))
 
 
+def spread_to(tangent, y):
+    """A tangent repeated along the axes along which its operand was."""
+    if y.shape.is_fully_defined() and tangent.shape == y.shape:
+        return tangent
+    return tf.broadcast_to(tangent, tf.shape(y))
+
+
 def differentiated(value, pulls, pushes):
     """A function with a derivative of its own, to every order and in every mode."""
 
-    @tf.custom_gradient
-    def function(*operands):
-        out = value(*operands)[0]
+    def pull(i, cotangent, *given):
+        def pulled(cotangent, *given):
+            return summed_to(pulls[i](*given, cotangent)[0], given[i])
 
-        def gradient(cotangent):
-            return [
-                None if pull is None else summed_to(pull(*operands, out, cotangent)[0], x)
-                for pull, x in zip(pulls, operands)
-            ]
+        return linear(pulled, lambda t, *given: push(i, t, *given), cotangent, given)
 
-        return out, gradient
+    def push(i, tangent, *given):
+        def pushed(tangent, *given):
+            return spread_to(pushes[i](*given, tangent)[0], given[-1])
 
-    # Forward mode does not see a custom gradient, and obeys one inside a tf.function.
-    return tf.function(function, autograph=False)
+        return linear(pushed, lambda g, *given: pull(i, g, *given), tangent, given)
+
+    def backward(operands, out):
+        return lambda cotangent: [
+            None if pulls[i] is None else pull(i, cotangent, *operands, out)
+            for i in range(len(pulls))
+        ]
+
+    return lambda *operands: recorded(lambda *given: value(*given)[0], operands, backward)
+
+
+def linear(function, transposed, direction, given):
+    """A function of a direction and of what is given, linear in the direction.
+
+    Its derivative by the direction is its transpose; TensorFlow's own would be NaN where a factor
+    that a selection discards is infinite.
+    """
+    if forwardprop_util.pack_tangents([direction, *given]).indices:
+        return function(direction, *given)  # forward mode at work does not bear tapes inside
+
+    def backward(operands, out):
+        direction, *given = operands
+        varied = [x for x in given if x.dtype.is_floating]
+
+        def gradient(weight):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(varied)
+                result = function(direction, *given)
+            zero = tf.UnconnectedGradients.ZERO
+            found = iter(tape.gradient(result, varied, weight, unconnected_gradients=zero))
+            rest = [next(found) if x.dtype.is_floating else None for x in given]
+            return [transposed(weight, *given), *rest]
+
+        return gradient
+
+    return recorded(function, (direction, *given), backward)
+
+
+def recorded(function, operands, backward):
+    """The result of a function whose derivative is given, for all that differentiates it."""
+    building = not tf.executing_eagerly()
+    if building:  # a derivative of this graph cannot reach tensors of the graphs around it
+        graph = tf.compat.v1.get_default_graph()
+        operands = [x if getattr(x, "graph", None) is graph else tf.identity(x) for x in operands]
+    with record.stop_recording():
+        out = function(*operands)
+        if building:
+            out = with_gradient(out, operands, backward)
+        elif any(out is x for x in operands):
+            out = tf.identity(out)
+    # Forward mode does not see a custom gradient, but it obeys what is recorded.
+    record.record_operation("rule", [out], list(operands), backward(operands, out))
+    return out
+
+
+def with_gradient(out, operands, backward):
+    """A tensor of a graph that tells what differentiates the graph later."""
+    try:
+        tf.RegisterGradient("Rule")(lambda op, cotangent, *_: [None, *op.rule(cotangent)])
+    except KeyError:
+        pass  # it is registered already
+    with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": "Rule"}):
+        out, *_ = tf.identity_n([out, *operands])
+    out.op.rule = backward(operands, out)  # not in a table of TensorFlow's: it goes with the graph
+    return out
+'''
+
+ELIMINATION = '''
+def solve(a, b):
+    """x with a @ x = b for matrices b, NaN where a is singular.
+
+    By elimination: XLA's own solution has a value there, and its determinant is not to be had.
+    """
+    if a.shape[:-2] != b.shape[:-2]:
+        batch = tf.broadcast_dynamic_shape(tf.shape(a)[:-2], tf.shape(b)[:-2])
+        a = tf.broadcast_to(a, tf.concat([batch, tf.shape(a)[-2:]], axis=0))
+        b = tf.broadcast_to(b, tf.concat([batch, tf.shape(b)[-2:]], axis=0))
+    size = tf.shape(a)[-1]
+    places = tf.range(size)
+
+    def eliminate(k, rows):
+        column = tf.gather(rows, k, axis=-1)
+        pivot = tf.argmax(tf.where(places >= k, tf.abs(column), -1.0), axis=-1, output_type=tf.int32)
+        first = tf.gather(rows, k, axis=-2)
+        chosen = tf.gather(rows, pivot, axis=-2, batch_dims=rows.shape.rank - 2)
+        here = (places == k)[:, tf.newaxis]
+        there = (places == pivot[..., tf.newaxis])[..., tf.newaxis]
+        rows = tf.where(there, first[..., tf.newaxis, :], rows)
+        rows = tf.where(here, chosen[..., tf.newaxis, :], rows)
+        head = tf.gather(chosen, k, axis=-1)[..., tf.newaxis]
+        factors = tf.gather(rows, k, axis=-1) / tf.where(head != 0, head, 1.0)
+        below = tf.where(places > k, factors, 0.0)[..., tf.newaxis]
+        return k + 1, rows - below * chosen[..., tf.newaxis, :]
+
+    rows = tf.concat([a, b], axis=-1)
+    _, rows = tf.while_loop(lambda k, _: k < size, eliminate, (0, rows))
+    upper, right = rows[..., :size], rows[..., size:]
+    x = tf.linalg.triangular_solve(upper, right, lower=False)
+    return poisoned(x, tf.reduce_any(tf.linalg.diag_part(upper) == 0, axis=-1))
 '''

@@ -6,16 +6,20 @@ known: each signature is one concrete function, called by its innermost entry wi
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.autograph.core import config as autograph
+from tensorflow.python.eager import context
+from tensorflow.python.framework import ops
 
 from unigrad.config import canonical_device
 from unigrad.errors import DTypeError, TargetError, listed
-from unigrad.ir.dims import Dim
+from unigrad.ir.dims import Dim, symbol
 from unigrad.ir.types import DTYPES, TensorType
-from unigrad_tensorflow.tape import attach, no_tape, on_tape
+from unigrad_tensorflow.tape import TYPED, attach, no_tape, on_tape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray",
-    "attach", "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
+    "attach", "check_device", "compile", "device_of", "devices", "follows", "from_dlpack",
     "from_numpy", "is_native", "on_tape", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
@@ -34,26 +38,26 @@ VERSION: Final = tf.__version__
 _tf: Final = cast("Any", tf)
 """TensorFlow, which ships no annotations worth the name."""
 
-
-def _spare_memory() -> None:
-    """Let TensorFlow take of a GPU what it needs, and not all of it at the first touch."""
-    for gpu in _tf.config.list_physical_devices("GPU"):
-        try:
-            _tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003
-        except (RuntimeError, ValueError):  # it runs already, or the user has set a limit
-            return
-
-
-_spare_memory()
-
 # Eager tensors have a class of their own, and no public name.
-ARRAY_TYPE: Final[type] = type(_tf.constant(False))  # noqa: FBT003
+ARRAY_TYPE: Final[type] = cast("Any", ops).EagerTensor
+_context: Final[Any] = cast("Any", context).context()
+
 _NATIVE: Final[dict[DType, Any]] = {
     dtype: getattr(_tf, name) for name, dtype in DTYPES.items() if hasattr(_tf, name)
 }
 _OURS: Final[dict[Any, DType]] = {native: dtype for dtype, native in _NATIVE.items()}
 
 _DLPACK_CPU: Final = 1
+
+# In a tf.function of the caller's, AutoGraph would rewrite unigrad function by function, and warn of
+# those that it cannot. To leave a module alone it has a list, of modules of its own and of others.
+_autograph: Final[Any] = cast("Any", autograph)
+_autograph.CONVERSION_RULES = (
+    _autograph.DoNotConvert("unigrad"), _autograph.DoNotConvert("unigrad_tensorflow"),
+    *_autograph.CONVERSION_RULES,
+)  # fmt: skip
+
+eagerly: Final[Callable[[], bool]] = _tf.executing_eagerly
 
 GUARD_ACTIVE: Final = "no_tape() and eagerly()"
 """Whether no tape and no forward accumulator records, and no graph is being built."""
@@ -70,8 +74,22 @@ GUARD_FACTS: Final = ("dtype", "device")
 """What the tests compare with the tensor that the guard was made for."""
 
 GUARD_NAMES: Final[dict[str, Any]] = {
-    "Tensor": ARRAY_TYPE, "no_tape": no_tape, "eagerly": _tf.executing_eagerly,
+    "Tensor": ARRAY_TYPE, "no_tape": no_tape, "eagerly": eagerly,
 }  # fmt: skip
+
+
+@functools.cache
+def start() -> None:
+    """Start TensorFlow, and let it take of a GPU what it needs, not all of it at the first touch.
+
+    The one global that is set; it cannot be set any more when TensorFlow runs already.
+    """
+    for gpu in _tf.config.list_physical_devices("GPU"):
+        try:
+            _tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003
+        except (RuntimeError, ValueError):  # it runs already, or the user has set a limit
+            break
+    _context.ensure_initialized()
 
 
 # -- arrays ----------------------------------------------------------------------------------------
@@ -85,36 +103,39 @@ def is_native(value: Any) -> bool:
 def type_of(value: Any) -> TensorType:
     """Dtype and shape of a tensor.
 
+    A size that is not known while the caller's graph is built is a named one. Sizes of the same
+    axis have the same name, as those of a batch are equal; that they are is checked when it runs.
+
     Raises:
-        DTypeError: for what is no array of numbers of a known shape.
+        DTypeError: for what is no array of numbers, or has no known number of axes.
     """
+    known = getattr(value, TYPED, None)
+    if known is not None:
+        return known
     dtype = _OURS.get(value.dtype)
     if dtype is None:
         raise DTypeError(f"a tensor of dtype {value.dtype.name} is not an array of numbers")
-    if not value.shape.is_fully_defined():
+    if value.shape.rank is None:
         raise DTypeError(
-            f"a tensor of shape {value.shape} has sizes that are not known while its graph is"
-            " built; give the tf.function an input_signature of known shapes"
+            "a tensor has a number of axes that is not known while its graph is built; give the"
+            " tf.function an input_signature with shapes, where single sizes may be None"
         )
-    return TensorType(dtype, tuple(value.shape))
+    shape = [
+        symbol(f"size_{axis}") if size is None else size for axis, size in enumerate(value.shape)
+    ]
+    return TensorType(dtype, tuple(shape))
 
 
 def from_numpy(value: Any, dtype: DType, device: Any) -> Any:
     """An eager tensor of a NumPy array, which may share its memory: for the time of a call."""
+    start()
     array = np.asarray(value, dtype.numpy)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return ARRAY_TYPE(array, _full(device), None)
+    return ARRAY_TYPE(array, _context.device_name if device is None else _full(device), None)
 
 
 def asarray(value: Any, dtype: DType, device: Any) -> Any:
     """A tensor with memory of its own."""
     return from_numpy(np.array(value, dtype.numpy), dtype, device)
-
-
-def copy(value: Any) -> Any:
-    """The same values in memory of their own."""
-    return _tf.raw_ops.DeepCopy(x=value)
 
 
 def to_numpy(value: Any) -> Any:
@@ -130,6 +151,7 @@ def from_dlpack(value: Any, device: Any) -> Any:
     """
     if value.__dlpack_device__()[0] == _DLPACK_CPU and np.from_dlpack(value).ctypes.data % 64:
         raise BufferError("the memory is not aligned")
+    start()
     with _tf.device(_full(device)):
         return _tf.experimental.dlpack.from_dlpack(value.__dlpack__())
 
@@ -148,16 +170,19 @@ def place(value: Any, device: Any) -> Any:
 
 def device_of(values: Sequence[Any]) -> str | None:
     """The device of the eager tensors among ``values``; ``None`` for TensorFlow's own choice."""
+    found = None
     for value in values:
         if isinstance(value, ARRAY_TYPE):
-            device = canonical_device(cast("Any", value).device)
-            if device != "cpu":
-                return device
-    return None
+            found = canonical_device(cast("Any", value).device)
+            if found != "cpu":
+                return found
+    # Its own choice is a GPU if there is one; a tensor on the CPU is there on purpose.
+    return found if found is not None and len(_tf.config.list_logical_devices()) > 1 else None
 
 
 def devices() -> list[str]:
     """What tensors can be placed on here."""
+    start()
     found: list[str] = []
     for kind in ("GPU", "TPU", "CPU"):
         here = _tf.config.list_logical_devices(kind)
@@ -174,6 +199,7 @@ def check_device(device: str | None) -> None:
     """
     if device is None:
         return
+    start()
     kind, _, index = device.partition(":")
     if int(index or 0) >= len(_tf.config.list_logical_devices(kind.upper())):
         raise TargetError(
@@ -198,10 +224,29 @@ def synchronise(values: Any = ()) -> None:
 
 def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
     """``function`` for a mode: as it is written, or as one concrete ``tf.function``."""
-    if wanted.device is not None and wanted.tape != "ops":
+    start()
+    if wanted.device is not None:
         function = _on_device(function, wanted.device)
-    if wanted.mode == "eager" or wanted.tape == "ops":
+    if wanted.tape:
+        function = _checked(function, wanted.types)
+    if wanted.mode != "eager" and wanted.tape != "ops":
+        function = _concrete(function, wanted)
+        if wanted.device is not None:  # a compiled function is on a device when it is called there
+            function = _on_device(function, wanted.device)
+    if wanted.native_in or wanted.tape:
         return function
+
+    def outside(*tensors: Any) -> Any:
+        if eagerly():
+            return function(*tensors)
+        with _tf.init_scope():  # NumPy arrays give NumPy arrays also while a graph is being built
+            return function(*tensors)
+
+    return outside
+
+
+def _concrete(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:
+    """``function`` as one concrete ``tf.function``."""
     shapes = [
         [None if isinstance(size, Dim) else size for size in type_.shape] for type_ in wanted.types
     ]
@@ -227,6 +272,40 @@ def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., 
 
     call.concrete = concrete  # its graph lives as long as it does
     return call
+
+
+def _checked(function: Callable[..., Any], types: Sequence[TensorType]) -> Callable[..., Any]:
+    """``function``, which finds out when it runs whether sizes of one name are equal."""
+    first: dict[Dim, tuple[int, int]] = {}
+    others: list[tuple[int, int, Dim]] = []
+    for position, type_ in enumerate(types):
+        for axis, size in enumerate(type_.shape):
+            if not isinstance(size, Dim) or not str(size).isidentifier():
+                continue
+            if first.setdefault(size, (position, axis)) != (position, axis):
+                others.append((position, axis, size))
+    if not others:
+        return function
+
+    def checked(*args: Any) -> Any:
+        found = list(args)
+        for position, axis, name in others:
+            leading, its = first[name]
+            have = _tf.shape(found[position])
+            wanted = _tf.shape(found[leading])[its]
+            equal = _tf.debugging.assert_equal(
+                have[axis], wanted,
+                message=f"axis {axis} of argument {position} and axis {its} of argument {leading}"
+                " of a unigrad function have sizes that were unknown while the graph was built,"
+                " count as equal, and are not; give the tf.function an input_signature with them",
+            )  # fmt: skip
+            with _tf.control_dependencies([] if equal is None else [equal]):
+                # XLA leaves assertions out, but this it cannot do with another number of elements.
+                shape = _tf.tensor_scatter_nd_update(have, [[axis]], [wanted])
+                found[position] = _tf.reshape(found[position], shape)
+        return function(*found)
+
+    return checked
 
 
 def _on_device(function: Callable[..., Any], device: str) -> Callable[..., Any]:

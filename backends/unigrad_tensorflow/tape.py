@@ -1,24 +1,33 @@
 """A unigrad function as one operation of the caller's tape or graph, whose derivative is ours.
 
-TensorFlow's forward mode does not see a custom gradient, and differentiates what is inside, without
-a word. It obeys a ``tf.function``: so where a forward accumulator follows, or may follow later
-because a graph is being built, the operation is one.
+What TensorFlow records of an operation is written down here by hand: a tape and a forward
+accumulator obey it alike, nested in any order. ``tf.custom_gradient`` would be ignored in forward
+mode, without a word, and a ``tf.function`` around it loses what a tape sees of its tangents. Where
+a graph is being built, the operation also tells what differentiates the graph later.
+
+The derivative is again a unigrad function, which puts itself on the tape in its turn: so every
+order of derivative is one more operation of the same kind.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import forwardprop_util, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from unigrad.ir.nodes import Graph
+    from unigrad.ir.types import TensorType
 
-__all__ = ["attach", "no_tape", "on_tape"]
+__all__ = ["TYPED", "attach", "no_tape", "on_tape"]
+
+TYPED: Final = "_unigrad_type"
+"""What of a graph's tensor holds its type, while a derivative is called whose types are known."""
 
 _tf: Any = cast("Any", tf)
 _record: Any = cast("Any", record)
@@ -41,24 +50,25 @@ class Tape(Protocol):
 
 
 def on_tape(values: Sequence[Any]) -> Hashable:
-    """What of the caller's differentiates ``values``, or will; ``None`` for nothing.
+    """What of the caller's differentiates ``values``, or may later; ``None`` for nothing.
 
-    ``"graph"`` is a ``tf.function`` that is being traced, ``"forward"`` an accumulator, and a tuple
-    says of each value whether a tape follows it.
+    ``"graph"`` is a ``tf.function`` that is being traced; a tuple says of each value whether a tape
+    or a forward accumulator follows it.
     """
     if not _tf.executing_eagerly():
         return "graph"
     if no_tape():
         return None
-    tensors = [value for value in values if isinstance(value, (_tf.Tensor, _tf.Variable))]
-    if _forward.pack_tangents([one for one in tensors if isinstance(one, _tf.Tensor)]).tangents:
-        return "forward"
-    followed = tuple(
-        isinstance(value, _tf.Variable)
-        or (isinstance(value, _tf.Tensor) and bool(_record.should_record_backprop([value])))
-        for value in values
-    )
+    followed = tuple([_is_followed(value) for value in values])
     return followed if any(followed) else None
+
+
+def _is_followed(value: Any) -> bool:
+    if isinstance(value, _tf.Variable):
+        return cast("Any", value).trainable
+    return isinstance(value, _tf.Tensor) and (
+        _record.should_record_backprop([value]) or bool(_forward.pack_tangents([value]).indices)
+    )
 
 
 def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., Any]:
@@ -73,24 +83,98 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
     outputs = [type_.is_floating for type_ in tape.graph.output_types]
     followed = kind if isinstance(kind, tuple) else (True,) * len(inputs)
     followed = (*followed, *(True,) * (len(inputs) - len(followed)))  # hidden ones come last
+    # What nothing follows is left out: forward mode would multiply by its tangent, which is 0.
     wrt = tuple(i for i, floating in enumerate(inputs) if floating and followed[i])
     seeds = tuple(i for i, floating in enumerate(outputs) if floating)
+    types = [*tape.graph.input_types, *(tape.graph.output_types[i] for i in seeds)]
+    pushed_types = [*tape.graph.input_types, *(tape.graph.input_types[i] for i in wrt)]
 
-    def node(*values: Any) -> Any:
-        results = tuple(native(*values))
+    def operation(*values: Any) -> tuple[Any, ...]:
+        building = not _tf.executing_eagerly()
+        if building:
+            values = _inside(values)
 
-        def gradient(*cotangents: Any) -> Any:
-            found: list[Any] = [None] * len(inputs)
-            if wrt and seeds:
-                given = [cotangents[position] for position in seeds]
-                pulled = tape.derivative("vjp", wrt, seeds)(*values, *given)
-                for position, cotangent in zip(wrt, pulled, strict=True):
-                    found[position] = cotangent
-            return found
+        def backward(*cotangents: Any) -> Sequence[Any]:
+            with _typed((*values, *cotangents), types):
+                return tape.derivative("vjp", wrt, seeds)(*values, *cotangents)
 
-        return results, gradient
+        def forward(*tangents: Any) -> Sequence[Any]:
+            with _typed((*values, *tangents), pushed_types):
+                found = tape.derivative("jvp", wrt)(*values, *tangents)
+            return [found[i] for i in seeds]
 
-    function = _tf.custom_gradient(node)
-    if isinstance(kind, tuple):
-        return function
-    return _tf.function(function, autograph=False)
+        with _record.stop_recording():
+            results = _apart(native(*values), values)
+            if wrt and seeds and building:
+                marked = _with_gradient(
+                    [results[i] for i in seeds], [values[i] for i in wrt], backward
+                )
+                for i, result in zip(seeds, marked, strict=True):
+                    results[i] = result
+        if wrt and seeds:
+            varied, varying = [values[i] for i in wrt], [results[i] for i in seeds]
+            _record.record_operation(tape.graph.name, varying, varied, backward, forward)
+        return tuple(results)
+
+    return operation
+
+
+def _inside(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Values as tensors of the graph that is being built.
+
+    A derivative of that graph cannot reach tensors of the graphs around it.
+    """
+    graph = _tf.compat.v1.get_default_graph()
+    return tuple([
+        one if getattr(one, "graph", None) is graph else _tf.identity(one) for one in values
+    ])
+
+
+@contextmanager
+def _typed(tensors: Sequence[Any], types: Sequence[TensorType]) -> Iterator[None]:
+    """Let tensors whose sizes TensorFlow does not know have those that the graph says."""
+    marked: list[Any] = []
+    for tensor, type_ in zip(tensors, types, strict=True):
+        if type_.is_symbolic:
+            setattr(tensor, TYPED, type_)
+            marked.append(tensor)
+    try:
+        yield
+    finally:
+        for tensor in marked:
+            tensor.__dict__.pop(TYPED, None)
+
+
+def _apart(results: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    """Results that are tensors of their own, and not an argument or the same tensor twice."""
+    seen = {id(value) for value in values}
+    found: list[Any] = []
+    for result in results:
+        found.append(_tf.identity(result) if id(result) in seen else result)
+        seen.add(id(result))
+    return found
+
+
+def _with_gradient(
+    results: list[Any], values: list[Any], backward: Callable[..., Sequence[Any]]
+) -> list[Any]:
+    """Results that tell what differentiates the graph later how to go back to ``values``.
+
+    What ``tf.custom_gradient`` does, but for its table of all gradients ever made, which would keep
+    every graph alive: here the gradient is kept by the operation, and goes with it.
+    """
+    try:
+        _tf.RegisterGradient("UnigradFunction")(_later)
+    except KeyError:
+        pass  # it is registered already
+    graph = _tf.compat.v1.get_default_graph()
+    with graph.gradient_override_map({"IdentityN": "UnigradFunction"}):
+        marked = _tf.identity_n([*results, *values])
+    marked[0].op.unigrad = backward, len(results)
+    return marked[: len(results)]
+
+
+def _later(operation: Any, *cotangents: Any) -> list[Any]:
+    """The gradient of that operation, whose inputs are the results, then the arguments."""
+    backward, count = operation.unigrad
+    return [None] * count + list(backward(*cotangents[:count]))

@@ -10,10 +10,10 @@ Two points state the plain chain rule where the passes know better: see ``STABIL
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import pytest
 
+from tests import targets
 import unigrad as ug
 from tests.conformance.checker import Record, check, read_records
 
@@ -31,16 +31,7 @@ STABILISED = {
 }
 
 
-def _needs(framework: str) -> pytest.MarkDecorator:
-    missing = find_spec(framework) is None
-    return pytest.mark.skipif(missing, reason=f"{framework} is not installed")
-
-
-TARGETS = [
-    pytest.param("numpy", "graph", id="numpy-graph"),
-    pytest.param("torch:eager", "graph", id="torch:eager-graph", marks=_needs("torch")),
-    pytest.param("torch:eager", "native", id="torch:eager-native", marks=_needs("torch")),
-]
+WAYS = targets.ways(targets.EAGER)
 
 
 def _promised(records: list[Record], autodiff: str) -> list[Record]:
@@ -48,7 +39,7 @@ def _promised(records: list[Record], autodiff: str) -> list[Record]:
     return [record for record in records if record.autodiff in (None, autodiff)]
 
 
-@pytest.mark.parametrize(("target", "autodiff"), TARGETS)
+@pytest.mark.parametrize(("target", "autodiff"), WAYS)
 @pytest.mark.parametrize("op", [op for op in OPS if _promised(OF_OP[op], "graph")])
 def test_values_and_gradients_follow_the_convention(op: str, target: str, autodiff: str) -> None:
     records = _promised(OF_OP[op], autodiff)

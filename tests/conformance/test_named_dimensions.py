@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import unigrad as ug
+from tests import targets
 from unigrad.testing.cases import not_symmetric
 from unigrad.testing.domains import reals
 
@@ -61,12 +61,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[str, ...], tuple[Any, ...]]
     "solve_triangular": (ug.linalg.solve_triangular, (SQUARE, VECTOR), (S, V)),
 }  # fmt: skip
 
-_needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
-TARGETS = [
-    pytest.param("numpy", "graph", id="numpy-graph"),
-    pytest.param("torch:eager", "graph", id="torch:eager-graph", marks=_needs_torch),
-    pytest.param("torch:eager", "native", id="torch:eager-native", marks=_needs_torch),
-]
+TARGETS = targets.ways((*targets.EAGER, "tensorflow:graph"))
 
 
 @pytest.mark.parametrize(("target", "autodiff"), TARGETS)

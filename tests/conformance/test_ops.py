@@ -7,13 +7,13 @@ for one function, so there many scenarios are one function, held against NumPy.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import unigrad as ug
+from tests import targets
 from unigrad.errors import UnsupportedError
 from unigrad.ir.types import as_dtype
 from unigrad.testing import bundle, check_gradient, check_value, compare, probe, scenarios
@@ -46,17 +46,8 @@ DIFFERENTIABLE = [
 ]
 
 
-def _needs(framework: str) -> pytest.MarkDecorator:
-    missing = find_spec(framework) is None
-    return pytest.mark.skipif(missing, reason=f"{framework} is not installed")
-
-
-TARGETS = ["numpy", pytest.param("torch:eager", marks=_needs("torch"))]
-WAYS = [
-    pytest.param("numpy", "graph", id="numpy-graph"),
-    pytest.param("torch:eager", "graph", id="torch:eager-graph", marks=_needs("torch")),
-    pytest.param("torch:eager", "native", id="torch:eager-native", marks=_needs("torch")),
-]
+TARGETS = targets.of(targets.EAGER)
+WAYS = targets.ways(targets.EAGER)
 
 
 def _all(chosen: list[Scenario], run: Callable[[Scenario], None]) -> None:
@@ -127,14 +118,14 @@ SOME = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", [pytest.param("torch:compile", marks=_needs("torch"))])
+@pytest.mark.parametrize("target", targets.of(["torch:compile"]))
 def test_values_compiled(target: str) -> None:
     chosen = [scenario for name in NAMES[::2] for scenario in _chosen(name)]
     _same(bundle(chosen), chosen, target, "graph")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", [pytest.param("torch:compile", marks=_needs("torch"))])
+@pytest.mark.parametrize("target", targets.of(["torch:compile"]))
 def test_derivatives_compiled(target: str) -> None:
     chosen = [scenario for name in SOME for scenario in _chosen(name)]
     _same(probe(chosen, order=1), chosen, target, "graph")
@@ -145,7 +136,7 @@ NATIVE = ("abs", "maximum", "where", "prod", "max", "matmul", "logistic", "netwo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", [pytest.param("torch:compile", marks=_needs("torch"))])
+@pytest.mark.parametrize("target", targets.of(["torch:compile"]))
 def test_native_derivatives_compiled(target: str) -> None:
     chosen = [one for name in NATIVE for one in _chosen(name)]
     _same(probe(chosen, order=1), chosen, target, "native")

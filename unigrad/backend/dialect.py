@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -125,6 +126,7 @@ class Dialect:
             ``{pulls}`` and ``{pushes}``, for rows whose gradient is ``OURS``.
         devices: how this framework spells a device where arrays are made; ``None`` if the text does
             not say where it runs.
+        size: how the size of an axis is read, with ``{x}`` and ``{axis}``.
 
     Raises:
         RuleError: if a row names an argument that its op does not have, or does not parse.
@@ -144,6 +146,7 @@ class Dialect:
         helpers: str = "",
         rule: str = "",
         devices: Callable[[str], str] | None = str,
+        size: str = "{x}.shape[{axis}]",
     ) -> None:
         self.name = name
         self.imports = dict(imports)
@@ -153,13 +156,10 @@ class Dialect:
         self.number = number
         self.rule = rule
         self.devices = devices
+        self.size = size
         self.helpers = {node.name: _source(helpers, node) for node in _functions(helpers)}
         self.templates: dict[Any, tuple[Template, ...]] = {}
-        for op, given in rows.items():
-            listed = (given,) if isinstance(given, (str, Row)) else tuple(given)
-            self.templates[op] = tuple(
-                self._parse(op, row if isinstance(row, Row) else Row(row)) for row in listed
-            )
+        self._add(rows)
         self.fused: dict[Any, list[tuple[Fused, Template]]] = {}
         for one in fused:
             words = set(re.findall(r"\w+", one.text))
@@ -167,6 +167,20 @@ class Dialect:
             what = f"the pattern {one.pattern!r}"
             template = self._template(Row(one.text), what, _Arguments(tuple(names)))
             self.fused.setdefault(one.pattern.op, []).append((one, template))
+
+    def variant(self, rows: Mapping[Op[...], str | Row | Sequence[Row]]) -> Dialect:
+        """The same table with other rows for some ops, for a mode that needs them."""
+        other = copy(self)
+        other.helpers, other.templates = dict(self.helpers), dict(self.templates)
+        other._add(rows)
+        return other
+
+    def _add(self, rows: Mapping[Op[...], str | Row | Sequence[Row]]) -> None:
+        for op, given in rows.items():
+            listed = (given,) if isinstance(given, (str, Row)) else tuple(given)
+            self.templates[op] = tuple(
+                self._parse(op, row if isinstance(row, Row) else Row(row)) for row in listed
+            )
 
     def template(self, node: Node) -> Template | None:
         """The first row that serves a node."""

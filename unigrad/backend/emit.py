@@ -350,7 +350,9 @@ class _Emitter:
             for axis, size in enumerate(tensor(node).shape):
                 if isinstance(size, Dim) and str(size) in missing:
                     missing.discard(str(size))
-                    lines.append(f"{size} = {self.texts[node][0]}.shape[{axis}]")
+                    text = self.dialect.size.format(x=self.texts[node][0], axis=axis)
+                    lines.append(f"{size} = {text}")
+                    self.used.update(re.findall(r"\b[A-Za-z_]\w*(?=\()", text))
         if missing:
             raise ShapeError(
                 f"the size {listed(sorted(missing))} cannot be read from an argument:"

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ from unigrad.config import did_you_mean
 from unigrad.errors import BackendError, BackendNotInstalledError, TargetError, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from unigrad.backend.dialect import Dialect
     from unigrad.config import Target
@@ -118,6 +118,7 @@ class Backend:
     Attributes:
         name: as in a target, ``"torch"``.
         dialect: the table of rows.
+        dialects: for modes that need other rows, their tables.
         runtime: the module of the functions that need the framework, imported when first run.
         package: the framework's import name.
         install: the command that installs it.
@@ -145,6 +146,11 @@ class Backend:
     interface: int = INTERFACE
     legalise: Callable[[Graph], Graph] | None = None
     decorators: Callable[[Graph], Sequence[str]] = lambda _: ()
+    dialects: Mapping[str, Dialect] = field(default_factory=dict[str, "Dialect"], compare=False)
+
+    def of_mode(self, mode: str) -> Backend:
+        """The backend with the table of a mode."""
+        return replace(self, dialect=self.dialects[mode]) if mode in self.dialects else self
 
 
 @lru_cache(maxsize=1)

@@ -204,6 +204,7 @@ def _write(
     parameters: Sequence[Parameter] | None, render: Callable[[Sequence[str]], str | None] | None,
     native: bool, conventions: str,
 ) -> tuple[Emitted, Graph]:  # fmt: skip
+    backend = backend.of_mode(mode)
     native = native and backend.native
     ours = native and conventions == "unigrad"
     if ours:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, ParamSpec, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, ParamSpec, TypeAlias, cast
 
 import numpy as np
 
@@ -93,6 +93,9 @@ class Op(Generic[P]):
         elementwise: whether it works entry by entry, with broadcasting.
         constant: whether its result is constant for every derivative.
     """
+
+    # So that TensorFlow's AutoGraph does not rewrite what a tf.function of the user's calls.
+    autograph_info__: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,
