@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARRAY_TYPE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray", "attach",
-    "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
+    "check_device", "compile", "device_of", "devices", "follows", "from_dlpack",
     "from_numpy", "is_native", "on_tape", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
@@ -84,11 +84,6 @@ def asarray(value: Any, dtype: DType, device: Any) -> jax.Array:
     """A JAX array of a NumPy array, of the same 64 bits."""
     with wide(True):
         return jax.device_put(np.array(value, dtype.numpy), _native(device))
-
-
-def copy(value: jax.Array) -> jax.Array:
-    """The array itself: a JAX array is never written to."""
-    return value
 
 
 def to_numpy(value: jax.Array) -> Any:

@@ -526,7 +526,5 @@ DIALECT = Dialect(
     },
 )  # fmt: skip
 
-XLA = DIALECT.variant(
-    {linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS)}
-)
+XLA = DIALECT.variant({linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS)})
 """What is compiled by XLA: there a singular matrix has another test, and another solution."""

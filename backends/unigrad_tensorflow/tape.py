@@ -125,9 +125,9 @@ def _inside(values: Sequence[Any]) -> tuple[Any, ...]:
     A derivative of that graph cannot reach tensors of the graphs around it.
     """
     graph = _tf.compat.v1.get_default_graph()
-    return tuple([
-        one if getattr(one, "graph", None) is graph else _tf.identity(one) for one in values
-    ])
+    return tuple(
+        [one if getattr(one, "graph", None) is graph else _tf.identity(one) for one in values]
+    )
 
 
 @contextmanager

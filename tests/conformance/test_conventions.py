@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests import targets
 import unigrad as ug
+from tests import targets
 from tests.conformance.checker import Record, check, read_records
 
 RECORDS = read_records()

@@ -145,4 +145,7 @@ def test_the_environment_alone_switches_the_target(target: str | None, tmp_path:
     assert finished.returncode == 0, finished.stderr
     *_, summary, there = finished.stdout.splitlines()
     assert float(summary.split()[-1]) >= 0.95
-    assert there == ("" if target is None else target.partition(":")[0])
+    if target is None:
+        assert there == ""
+    else:  # TensorFlow itself imports JAX if it is there
+        assert target.partition(":")[0] in there.split()

@@ -172,7 +172,7 @@ class Dialect:
         """The same table with other rows for some ops, for a mode that needs them."""
         other = copy(self)
         other.helpers, other.templates = dict(self.helpers), dict(self.templates)
-        other._add(rows)
+        other._add(rows)  # noqa: SLF001  (of this very class)
         return other
 
     def _add(self, rows: Mapping[Op[...], str | Row | Sequence[Row]]) -> None:

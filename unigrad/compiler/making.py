@@ -26,7 +26,7 @@ from unigrad.ir.source import caller_location
 from unigrad.ir.types import as_dtype
 from unigrad.ops import elementwise, shape
 from unigrad.trace.capture import as_numpy
-from unigrad.trace.structure import map_structure
+from unigrad.trace.structure import flatten
 from unigrad.transforms.expand import has_transforms
 
 if TYPE_CHECKING:
@@ -129,18 +129,27 @@ def make(
     if owners and backend.name not in owners:
         # Guests: tensors of another framework than the target's go there and come back.
         home = registry.runtime(registry.found(min(owners)))
-        return Compiled(_round_trip(call, runtime, home), program, traced)
+        aliases = _aliases(program.graph, views=True)
+        return Compiled(_round_trip(call, runtime, home, aliases), program, traced)
     return Compiled(call, program, traced)
 
 
-def _round_trip(call: Callable[..., Any], runtime: Any, home: Any) -> Callable[..., Any]:
+def _round_trip(
+    call: Callable[..., Any], runtime: Any, home: Any, aliases: Sequence[bool]
+) -> Callable[..., Any]:
     """``call`` with its results brought back to the framework that the arguments came from."""
+    own = getattr(home, "copy", None)  # a framework without it writes into no array
 
-    def back(value: Any) -> Any:
-        return exchanged(value, runtime, home, None) if runtime.is_native(value) else value
+    def back(value: Any, *, alias: bool) -> Any:
+        if not runtime.is_native(value):
+            return value
+        result = exchanged(value, runtime, home, None)
+        return own(result) if alias and own is not None else result
 
     def there_and_back(*values: Any) -> Any:
-        return map_structure(back, call(*values))
+        leaves, structure = flatten(call(*values))
+        pairs = zip(leaves, aliases, strict=True)
+        return structure.unflatten([back(leaf, alias=alias) for leaf, alias in pairs])
 
     return there_and_back
 
@@ -257,20 +266,24 @@ def way_in(native_in: bool, runtime: Any) -> Callable[..., Any]:  # noqa: FBT001
 def _shared(graph: Graph, place: Place) -> list[str]:
     """How each output is made the caller's own: ``"copy"`` of shared memory, ``""`` for nothing.
 
-    An output may be an argument, a captured array or another output, or a view of one. NumPy
-    results are copied in all these cases; native ones, whose frameworks hand out views, if they are
-    the very same array.
+    NumPy results are copied if they are an argument, a captured array or another result, or a view
+    of one; native ones, whose frameworks hand out views, if they are the very same array and their
+    framework writes into arrays.
     """
     runtime = registry.runtime(place.backend)
     if place.native_in and not hasattr(runtime, "copy"):
         return [""] * len(graph.outputs)
+    return ["copy" if one else "" for one in _aliases(graph, views=not place.native_in)]
+
+
+def _aliases(graph: Graph, *, views: bool) -> list[bool]:
+    """For each output, whether it is an argument, a captured array or an output before it."""
     seen: set[Node] = set()
-    found: list[str] = []
+    found: list[bool] = []
     for node in graph.outputs:
         root = node
-        while root.op in _VIEWS and not place.native_in:
+        while views and root.op in _VIEWS:
             root = root.operands[0]
-        same = root in seen or root.op is INPUT or root.op is CONSTANT
+        found.append(root in seen or root.op is INPUT or root.op is CONSTANT)
         seen.add(root)
-        found.append("copy" if same else "")
     return found

@@ -272,7 +272,7 @@ def test_a_rule_of_ours_is_written_once_for_every_use_and_shape() -> None:
 
 def test_every_op_that_has_a_row_in_torch_is_run_here() -> None:
     """No op is without a scenario that runs on TensorFlow's table."""
-    from unigrad.backend import registry  # noqa: PLC0415
+    from unigrad.backend import registry
 
     torch, ours = (registry.found(name).dialect.templates for name in ("torch", "tensorflow"))
     missing = {op for op in torch if op not in ours}
