@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from unigrad.backend import OURS, Dialect, Row
 from unigrad.backend.dialect import Fused
 from unigrad.ir.nodes import CONSTANT, Node, tensor
 from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
+from unigrad.ops.families import as_tuple
 from unigrad.ops.pattern import variables
 from unigrad_jax.helpers import TRANSFORMS, VALUES
 
@@ -30,8 +32,13 @@ def _integral(node: Node) -> bool:
 
 def _by_known_integer(node: Node) -> bool:
     """A division of integers by a number that is not 0, or a power with such an exponent."""
+    return _integral(node) and _by_known_number(node)
+
+
+def _by_known_number(node: Node) -> bool:
+    """A division by a number that is not 0."""
     divisor = node.operands[1]
-    return _integral(node) and _is_number(divisor) and divisor.params[0].item() != 0
+    return _is_number(divisor) and divisor.params[0].item() != 0
 
 
 def _to_integer(node: Node) -> bool:
@@ -79,6 +86,10 @@ def _no_axis(node: Node) -> bool:
     return not node.params[0]
 
 
+def _all_axes(node: Node) -> bool:
+    return len(node.params[0]) == tensor(node.operands[0]).ndim and not node.params[1]
+
+
 def _not_empty(node: Node) -> bool:
     """What has a largest element along every axis."""
     return 0 not in tensor(node.operands[0]).shape
@@ -91,17 +102,20 @@ def _no_correction(node: Node) -> bool:
 def _enough(node: Node) -> bool:
     """A variance over more elements than the correction takes away, of any size that is known."""
     axes, _, correction = node.params
-    count = 1
-    for axis in axes:
-        size: Any = tensor(node.operands[0]).shape[axis]
-        if not isinstance(size, int):
-            return False
-        count *= size
-    return count > correction
+    sizes: list[Any] = [tensor(node.operands[0]).shape[axis] for axis in axes]
+    return all(isinstance(size, int) for size in sizes) and math.prod(sizes) > correction
+
+
+def _column(node: Node) -> bool:
+    return node.ndim == 2 and node.params[0] == (1,)  # noqa: PLR2004
 
 
 def _new_last(node: Node) -> bool:
-    return node.params[0] == (node.ndim - 1,)
+    return node.params[0] == (node.ndim - 1,) and node.ndim > 1
+
+
+def _new_first(node: Node) -> bool:
+    return node.params[0] == (0,)
 
 
 def _reversed(node: Node) -> bool:
@@ -114,23 +128,38 @@ def _matrices_turned(node: Node) -> bool:
     return count > 1 and order == (*range(count - 2), count - 1, count - 2)
 
 
+def _with_steps(node: Node) -> bool:
+    """An index that skips or turns around, of an array whose sizes are known."""
+    key, sizes = node.params
+    return all(isinstance(size, int) for size in sizes) and any(
+        isinstance(entry, tuple) and as_tuple(entry)[2] != 1 for entry in key
+    )
+
+
 # -- fused rows ------------------------------------------------------------------------------------
 
 x, y = variables("x y")
 
 
-def _column_of(node: Node, bound: Mapping[str, Any]) -> bool:
+def _outer(node: Node, bound: Mapping[str, Any]) -> bool:
     return tensor(bound["x"]).ndim == 1 and tensor(bound["y"]).ndim == 1 and tensor(node).ndim == 2  # noqa: PLR2004
 
 
-(_column,) = variables("shape", lambda new: len(new) == 2 and new[1] == 1)  # noqa: PLR2004
-(_row,) = variables("other", lambda new: len(new) == 2 and new[0] == 1)  # noqa: PLR2004
+def _by_vector(node: Node, bound: Mapping[str, Any]) -> bool:
+    del node
+    return tensor(bound["y"]).ndim == 1
+
+
+(_standing,) = variables("shape", lambda new: len(new) == 2 and new[1] == 1)  # noqa: PLR2004
+(_lying,) = variables("other", lambda new: len(new) == 2 and new[0] == 1)  # noqa: PLR2004
 
 FUSED = (
-    Fused(shape.expand_dims(x, axis=(1,)) * y, "jnp.outer(x, y)", when=_column_of),
+    # XLA copies a matrix that is turned before it meets a vector.
+    Fused(contraction.matmul(shape.permute_dims(x, axes=(1, 0)), y), "y @ x", when=_by_vector),
+    Fused(shape.expand_dims(x, axis=(1,)) * y, "jnp.outer(x, y)", when=_outer),
     Fused(
-        shape.reshape(x, shape=_column) * shape.reshape(y, shape=_row),
-        "jnp.outer(x, y)", when=_column_of,
+        shape.reshape(x, shape=_standing) * shape.reshape(y, shape=_lying),
+        "jnp.outer(x, y)", when=_outer,
     ),
 )  # fmt: skip
 
@@ -172,7 +201,8 @@ DIALECT = Dialect(
         e.floor_divide: (
             Row("x // y", when=_by_known_integer),
             _call("floor_divide(x, y)", when=_integral),
-            Row("x // y"),
+            Row("x // y", when=_by_known_number),
+            _call("float_floor_divide(x, y)"),
         ),
         e.remainder: (
             Row("x % y", when=_by_known_integer),
@@ -201,7 +231,7 @@ DIALECT = Dialect(
         e.rsqrt: _call("jax.lax.rsqrt(x)", faithful="1.0 / jnp.sqrt(x)"),
         e.cbrt: _call("jnp.cbrt(x)"),
         e.exp: _call("jnp.exp(x)"),
-        e.exp2: _call("2.0 ** x"),
+        e.exp2: _call("2.0 ** x"),  # jnp.exp2 rounds its argument to a multiple of log(2) first
         e.expm1: _call("jnp.expm1(x)"),
         e.log: _call("jnp.log(x)"),
         e.log2: _call("jnp.log2(x)"),
@@ -243,7 +273,8 @@ DIALECT = Dialect(
             Row("jnp.fmin(x, y)", faithful="nan_last(x, y, jnp.fmin, jnp.minimum)"),
         ),
         e.copysign: Row("jnp.copysign(x, y)", faithful="copysign(x, y)"),
-        e.heaviside: Row("jnp.heaviside(x, y)", faithful="heaviside(x, y)"),
+        e.heaviside: Row("heaviside(x, y)", numbers="y"),
+        # Half precision loses most of its digits between the steps of these.
         e.logaddexp: (
             Row("in_float32(jnp.logaddexp, x, y)", when=_narrow, gradient=OURS),
             Row("jnp.logaddexp(x, y)", gradient=OURS),
@@ -306,41 +337,48 @@ DIALECT = Dialect(
             _call("polygamma(x, n)", when=_low_order, gradient=OURS),
             _call("polygamma(x, n)"),
         ),
-        p.xlogy: Row("jax.scipy.special.xlogy(x, y)", gradient=OURS),
-        p.xlog1py: Row("jax.scipy.special.xlog1py(x, y)", gradient=OURS),
+        p.xlogy: Row("log_product(jax.scipy.special.xlogy, x, y)", gradient=OURS),
+        p.xlog1py: Row("log_product(jax.scipy.special.xlog1py, x, y)", gradient=OURS),
         # reductions
         r.sum_: (
             Row("x.astype(out.dtype)", when=_no_axis),
-            Row("x.sum(axis, dtype=out.dtype, keepdims=keepdims)", when=_integral),
+            Row("x.sum(axis=axis, dtype=out.dtype, keepdims=keepdims)", when=_integral),
+            Row("x.sum()", when=_all_axes),
             Row("x.sum(axis, keepdims=keepdims)"),
         ),
-        r.mean: (Row("x", when=_no_axis), Row("x.mean(axis, keepdims=keepdims)")),
+        r.mean: (
+            Row("x", when=_no_axis),
+            Row("x.mean()", when=_all_axes),
+            Row("x.mean(axis, keepdims=keepdims)"),
+        ),
         r.prod: (
             Row("x.astype(out.dtype)", when=_no_axis),
-            Row("x.prod(axis, dtype=out.dtype, keepdims=keepdims)", when=_integral),
-            Row("x.prod(axis, keepdims=keepdims)", gradient=OURS),
+            Row("x.prod(axis=axis, dtype=out.dtype, keepdims=keepdims)", when=_integral),
+            Row("x.prod(axis=axis, keepdims=keepdims)", gradient=OURS),
         ),
         r.max_: (
             Row("x", when=_no_axis),
-            Row("x.max(axis, keepdims=keepdims)", when=_integral),
-            Row("x.max(axis, keepdims=keepdims)", gradient=OURS),
+            Row("x.max(axis=axis, keepdims=keepdims)", when=_integral),
+            Row("x.max(axis=axis, keepdims=keepdims)", gradient=OURS),
         ),
         r.min_: (
             Row("x", when=_no_axis),
-            Row("x.min(axis, keepdims=keepdims)", when=_integral),
-            Row("x.min(axis, keepdims=keepdims)", gradient=OURS),
+            Row("x.min(axis=axis, keepdims=keepdims)", when=_integral),
+            Row("x.min(axis=axis, keepdims=keepdims)", gradient=OURS),
         ),
         r.var: (
-            Row("x.var(axis, keepdims=keepdims)", when=_no_correction, gradient=OURS),
-            Row("x.var(axis, ddof=correction, keepdims=keepdims)", when=_enough, gradient=OURS),
+            Row("x.var(axis=axis, keepdims=keepdims)", when=_no_correction, gradient=OURS),
+            Row(
+                "x.var(axis=axis, ddof=correction, keepdims=keepdims)", when=_enough, gradient=OURS
+            ),
         ),
         r.std: (
             Row(
-                "x.std(axis, keepdims=keepdims)", when=_no_correction,
+                "x.std(axis=axis, keepdims=keepdims)", when=_no_correction,
                 faithful="standard_deviation(x, axis, 0.0, keepdims)",
             ),
             Row(
-                "x.std(axis, ddof=correction, keepdims=keepdims)", when=_enough,
+                "x.std(axis=axis, ddof=correction, keepdims=keepdims)", when=_enough,
                 faithful="standard_deviation(x, axis, correction, keepdims)",
             ),
         ),
@@ -372,7 +410,12 @@ DIALECT = Dialect(
             Row("jnp.full(shape, x, dtype=out.dtype)", when=_number_first, numbers="x"),
             Row("jnp.broadcast_to(x, shape)"),
         ),
-        s.expand_dims: (Row("x[..., None]", when=_new_last), Row("jnp.expand_dims(x, axis)")),
+        s.expand_dims: (
+            Row("x[:, None]", when=_column),
+            Row("x[..., None]", when=_new_last),
+            Row("x[None]", when=_new_first),
+            Row("jnp.expand_dims(x, axis)"),
+        ),
         s.squeeze: Row("x.squeeze(axis)"),
         s.flip: Row("jnp.flip(x, axis)"),
         s.reweigh: "x",
@@ -381,7 +424,10 @@ DIALECT = Dialect(
         s.iota: "jax.lax.broadcasted_iota(dtype, shape, axis)",
         s.dim_value: "jnp.asarray(size, dtype=dtype)",
         s.getitem: "x[key]",
-        s.place_at: "place_at(x, key, shape)",
+        s.place_at: (
+            Row("place_apart(x, key, shape)", when=_with_steps),
+            Row("place_at(x, key, shape)"),
+        ),
         s.take_within: 'jnp.take(x, indices, axis=axis, mode="clip")',
         s.add_at: "add_at(x, indices, axis, size)",
         # matrices

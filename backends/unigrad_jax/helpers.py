@@ -14,6 +14,11 @@ def floor_divide(x, y):
     return jnp.where(y == 0, 0, x // jnp.where(y == 0, 1, y))
 
 
+def float_floor_divide(x, y):
+    """x // y, and the infinite quotient where y is 0."""
+    return jax.lax.stop_gradient(jnp.where(y == 0, x / y, x // y))
+
+
 def remainder(x, y):
     """x % y of integers, and 0 where y is 0."""
     return jnp.where(y == 0, 0, x % jnp.where(y == 0, 1, y))
@@ -74,8 +79,13 @@ def copysign(x, y):
 
 def heaviside(x, y):
     """0 for negative x, 1 for positive x, y at 0, and NaN of NaN."""
-    step = jnp.where(jnp.isnan(x), x, (x > 0).astype(x.dtype))
-    return jnp.where(x == 0, y, jax.lax.stop_gradient(step))
+    step = jnp.where(jnp.isnan(x), jnp.nan, (x > 0).astype(x.dtype))
+    return jnp.where(x == 0, y, step)
+
+
+def log_product(native, x, y):
+    """xlogy or xlog1py; NaN of NaN also where x is 0."""
+    return jnp.where(jnp.isnan(y), jnp.nan, native(x, y))
 
 
 def clip_below(x, lower):
@@ -144,6 +154,22 @@ def place_at(x, key, shape):
     return jnp.zeros(shape, x.dtype).at[key].set(x)
 
 
+def place_apart(x, key, shape):
+    """The same for an index with steps, which XLA pads faster than it scatters."""
+    steps = [one for one in key if one is not None]
+    steps += [slice(None)] * (len(shape) - len(steps))
+    sizes, pads, turned = [], [], []
+    for axis, (one, size) in enumerate(zip(steps, shape)):
+        places = range(size)[one] if isinstance(one, slice) else range(one, one + 1)
+        if places.step < 0:
+            places = places[::-1]
+            turned.append(axis)
+        after = size - places[-1] - 1 if places else size
+        pads.append((places.start if places else 0, after, places.step - 1 if places else 0))
+        sizes.append(len(places))
+    return jax.lax.pad(jnp.flip(x.reshape(sizes), turned), jnp.zeros((), x.dtype), pads)
+
+
 def add_at(x, indices, axis, size):
     """Zeros with x added at indices along one axis."""
     whole = jnp.zeros((*x.shape[:axis], size, *x.shape[axis + indices.ndim :]), x.dtype)
@@ -162,21 +188,25 @@ def cholesky(x):
     return jnp.where(jnp.isnan(factor[..., -1:, -1:]), jnp.nan, factor)
 
 
+def in_one_stack(a, b):
+    """Matrices a and right sides b with the axes of one stack, but for a single a."""
+    stack = jnp.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    if a.ndim > 2:
+        a = jnp.broadcast_to(a, (*stack, *a.shape[-2:]))
+    return a, jnp.broadcast_to(b, (*stack, *b.shape[-2:]))
+
+
 def solve(a, b):
     """x with a @ x = b for matrices b, NaN where a is singular."""
-    if b.ndim < a.ndim:  # else it could be taken for a batch of vectors
-        b = b[(None,) * (a.ndim - b.ndim)]
-    lu, _, _ = jax.lax.linalg.lu(jax.lax.stop_gradient(a))  # the one that solve makes as well
+    lu, _, _ = jax.lax.linalg.lu(jax.lax.stop_gradient(a))  # the one that jnp makes as well
     singular = (jnp.diagonal(lu, axis1=-2, axis2=-1) == 0).any(-1)
-    return jnp.where(singular[..., None, None], jnp.nan, jnp.linalg.solve(a, b))
+    return jnp.where(singular[..., None, None], jnp.nan, jnp.linalg.solve(*in_one_stack(a, b)))
 
 
 def solve_triangular(a, b, lower, transpose, unit_diagonal):
     """x with a @ x = b for triangular a, NaN where a is singular."""
-    if b.ndim < a.ndim:
-        b = b[(None,) * (a.ndim - b.ndim)]
     x = jax.scipy.linalg.solve_triangular(
-        a, b, trans=int(transpose), lower=lower, unit_diagonal=unit_diagonal
+        *in_one_stack(a, b), trans=int(transpose), lower=lower, unit_diagonal=unit_diagonal
     )
     if unit_diagonal:
         return x
@@ -191,18 +221,16 @@ def pull_back(function, wrt, seeds, *operands):
     The last operands are the cotangents of its outputs seeds.
     """
     count = len(operands) - len(seeds)
-    inputs = list(operands[:count])
+    inputs, cotangents = operands[:count], operands[count:]
+    if not wrt or not seeds:
+        return (*function(*inputs), *[jnp.zeros_like(inputs[i]) for i in wrt])
 
     def of_chosen(*chosen):
-        for i, x in zip(wrt, chosen):
-            inputs[i] = x
-        outputs = function(*inputs)
-        return tuple([outputs[i] for i in seeds]), outputs
+        outputs = function(*replaced(inputs, wrt, chosen))
+        return [outputs[i] for i in seeds], outputs
 
-    chosen = [inputs[i] for i in wrt]
-    seeded, pull, outputs = jax.vjp(of_chosen, *chosen, has_aux=True)
-    given = [jnp.full_like(y, g) if g.__class__ is float else g for y, g in zip(seeded, operands[count:])]
-    return (*outputs, *pull(tuple(given)))
+    seeded, pull, outputs = jax.vjp(of_chosen, *[inputs[i] for i in wrt], has_aux=True)
+    return (*outputs, *pull([filled(g, y) for g, y in zip(cotangents, seeded)]))
 
 
 def push_forward(function, wrt, *operands):
@@ -211,18 +239,32 @@ def push_forward(function, wrt, *operands):
     The last operands are the tangents of its operands wrt.
     """
     count = len(operands) - len(wrt)
-    inputs = list(operands[:count])
+    inputs, tangents = operands[:count], operands[count:]
+    if not wrt:
+        outputs = function(*inputs)
+        return (*outputs, *[jnp.zeros_like(y) for y in outputs])
 
     def of_chosen(*chosen):
-        for i, x in zip(wrt, chosen):
-            inputs[i] = x
-        return function(*inputs)
+        return function(*replaced(inputs, wrt, chosen))
 
     chosen = [inputs[i] for i in wrt]
-    given = [jnp.full_like(x, t) if t.__class__ is float else t for x, t in zip(chosen, operands[count:])]
-    outputs, pushed = jax.jvp(of_chosen, tuple(chosen), tuple(given))
-    found = [jnp.zeros_like(y) if t.dtype == jax.dtypes.float0 else t for y, t in zip(outputs, pushed)]
+    outputs, pushed = jax.jvp(of_chosen, chosen, [filled(t, x) for t, x in zip(tangents, chosen)])
+    constant = jax.dtypes.float0  # the dtype of what an integer has for a tangent
+    found = [jnp.zeros_like(y) if t.dtype == constant else t for y, t in zip(outputs, pushed)]
     return (*outputs, *found)
+
+
+def replaced(values, positions, others):
+    """A list of values with others at some positions."""
+    found = list(values)
+    for i, x in zip(positions, others):
+        found[i] = x
+    return found
+
+
+def filled(value, x):
+    """A cotangent or tangent of x that may be given as a number."""
+    return jnp.full_like(x, value) if value.__class__ is float else value
 
 
 def differentiated(value, pulls, pushes):
@@ -231,17 +273,17 @@ def differentiated(value, pulls, pushes):
 
     def jvp(operands, tangents):
         out = function(*operands)
-        # Factors are taken at 1: JAX transposes this, and a factor that a selection discards in a
-        # product with a tangent would come back as 0 times what it is.
-        one = jnp.ones((), out.dtype) if pulls == pushes else None
-        found = []
+        found = jnp.zeros_like(out)
         for push, tangent in zip(pushes, tangents):
-            if push is not None and not isinstance(tangent, jax.custom_derivatives.SymbolicZero):
-                if one is None:
-                    found.append(push(*operands, out, tangent)[0])
-                else:
-                    found.append(push(*operands, out, one)[0] * tangent)
-        return out, sum(found[1:], found[0]) if found else jnp.zeros_like(out)
+            if push is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero):
+                continue
+            if pulls == pushes:
+                # A factor, taken at 1: JAX transposes this, and a factor that a selection discards
+                # in a product with the tangent would come back as 0 times what it is.
+                found = found + push(*operands, out, jnp.ones((), out.dtype))[0] * tangent
+            else:
+                found = found + push(*operands, out, tangent)[0]
+        return out, found
 
     function.defjvp(jvp, symbolic_zeros=True)
     return function

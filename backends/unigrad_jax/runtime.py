@@ -1,12 +1,13 @@
 """The functions of the backend that need JAX; imported when a function first runs on it.
 
 JAX computes in 32 bits unless the program sets a flag of the whole process. unigrad leaves the flag
-alone: it is set as a context, for this thread, while code of ours is traced or run. A function of
-concrete arrays is compiled ahead of its calls, and is then called without the context.
+alone: it is set as a context, for this thread, while code of ours is traced, compiled or run.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import jax
@@ -18,10 +19,10 @@ from unigrad.config import canonical_device
 from unigrad.errors import DTypeError, TargetError, listed
 from unigrad.ir.dims import Dim
 from unigrad.ir.types import TensorType, as_dtype
-from unigrad_jax.tape import attach, wide
+from unigrad_jax.tape import attach, strong, wide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Generator, Hashable, Sequence
 
     from unigrad.backend import Compilation
     from unigrad.ir.types import DType
@@ -41,13 +42,13 @@ ARRAY_TYPE: Final[type] = ArrayImpl
 
 GUARD_TESTS: Final = (
     "type({x}) is Array",
-    "{x}.dtype is {x}_dtype",
-    "{x}.shape == {shape}",
+    "{x}.aval == {x}_aval",
     "{x}.sharding == {x}_sharding",
 )
-"""What an array must be to take the fast way; a tracer goes the general way."""
+"""What an array must be to take the fast way (its dtype, its shape and whether it is weak are one
+object of JAX's own); a tracer goes the general way."""
 
-GUARD_FACTS: Final = ("dtype", "sharding")
+GUARD_FACTS: Final = ("aval", "sharding")
 """What the tests compare with the array that the guard was made for."""
 
 GUARD_NAMES: Final[dict[str, Any]] = {"Array": ARRAY_TYPE}
@@ -70,7 +71,7 @@ def type_of(value: jax.Array) -> TensorType:
     try:
         dtype = as_dtype(value.dtype)
     except DTypeError:
-        raise DTypeError(f"a JAX array of dtype {value.dtype} is not an array of numbers") from None
+        raise DTypeError(f"unigrad has no dtype for a JAX array of {value.dtype}") from None
     return TensorType(dtype, tuple(value.shape))
 
 
@@ -82,8 +83,8 @@ def from_numpy(value: Any, dtype: DType, device: Any) -> Any:
 
 def asarray(value: Any, dtype: DType, device: Any) -> jax.Array:
     """A JAX array of a NumPy array, of the same 64 bits."""
-    with wide(True):
-        return jax.device_put(np.array(value, dtype.numpy), _native(device))
+    with _concretely():
+        return _jax.device_put(np.array(value, dtype.numpy), _native(device))
 
 
 def to_numpy(value: jax.Array) -> Any:
@@ -93,9 +94,9 @@ def to_numpy(value: jax.Array) -> Any:
 
 def from_dlpack(value: Any, device: Any) -> jax.Array:
     """An array of another framework's, by the DLPack protocol."""
-    with wide(True):
+    with _concretely():
         array = _jax.dlpack.from_dlpack(value)
-        return array if device is None else jax.device_put(array, _native(device))
+        return array if device is None else _jax.device_put(array, _native(device))
 
 
 # -- devices ---------------------------------------------------------------------------------------
@@ -103,20 +104,20 @@ def from_dlpack(value: Any, device: Any) -> jax.Array:
 
 def place(value: jax.Array, device: Any) -> jax.Array:
     """``value`` on ``device``; itself if it is there, or if no device is named."""
-    if device is None or isinstance(value, jax.core.Tracer):
+    if device is None or isinstance(value, _jax.core.Tracer):
         return value
     native = _native(device)
     if value.devices() == {native}:
         return value
-    with wide(True):
-        return jax.device_put(value, native)
+    with _concretely():
+        return _jax.device_put(value, native)
 
 
 def device_of(values: Sequence[Any]) -> str | None:
     """The device of the arrays among ``values``; ``None`` for the framework's default."""
     for value in values:
         if isinstance(value, ARRAY_TYPE):
-            found = cast("Any", value).devices()
+            found = value.devices()
             if len(found) == 1:
                 (device,) = found
                 if device != _default():
@@ -125,7 +126,7 @@ def device_of(values: Sequence[Any]) -> str | None:
 
 
 def _default() -> Any:
-    return _jax.config.jax_default_device or jax.local_devices()[0]
+    return _jax.config.jax_default_device or _jax.local_devices()[0]
 
 
 def devices() -> list[str]:
@@ -133,7 +134,7 @@ def devices() -> list[str]:
     found: list[str] = []
     for platform in ("gpu", "tpu", "cpu"):
         try:
-            here = jax.local_devices(backend=platform)
+            here = _jax.local_devices(backend=platform)
         except RuntimeError:
             continue
         kind = canonical_device(here[0]).partition(":")[0]
@@ -157,7 +158,7 @@ def _native(device: str | None) -> Any:
         return None
     kind, _, index = device.partition(":")
     try:
-        return jax.local_devices(backend=kind)[int(index or 0)]
+        return _jax.local_devices(backend=kind)[int(index or 0)]
     except (RuntimeError, IndexError):
         raise TargetError(
             f"jax has no device {device!r} here; its devices are {listed(devices())}"
@@ -166,7 +167,7 @@ def _native(device: str | None) -> Any:
 
 def synchronise(values: Any = ()) -> None:
     """Wait until ``values`` are computed."""
-    jax.block_until_ready(values)
+    _jax.block_until_ready(values)
 
 
 # -- running ---------------------------------------------------------------------------------------
@@ -174,56 +175,97 @@ def synchronise(values: Any = ()) -> None:
 
 def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
     """``function`` for a mode; on the caller's tape it is traced by whoever traces."""
-    if wanted.tape or wanted.mode == "eager":
-        return _in_64_bits(function, wanted)
-    device = _native(wanted.device)
+    constants = wanted.constants
+    if wanted.tape:
+        # Whoever traces says where it runs: arrays that a target has placed would not go along.
+        constants = tuple([asarray(np.asarray(one), type_of(one).dtype, None) for one in constants])
+    if wanted.mode == "eager":
+        return _in_64_bits(function, constants, wanted)
 
     def of_arrays(*arrays: Any) -> Any:
-        return function(*arrays)
+        # Captured arrays are among them: as literals XLA would compute with them while it compiles.
+        return function(*strong(arrays))
 
-    of_arrays.__name__ = of_arrays.__qualname__ = function.__name__
+    update_wrapper(of_arrays, function)
     keywords: dict[str, Any] = {}
-    if device is not None:
-        sharding = SingleDeviceSharding(device)
+    if wanted.device is not None and not wanted.tape:
+        sharding = SingleDeviceSharding(_native(wanted.device))
         keywords = {"in_shardings": sharding, "out_shardings": sharding}
-    # Captured arrays are arguments: as literals XLA would compute with them while it compiles.
-    jitted: Any = jax.jit(of_arrays, **keywords)
-    constants = wanted.constants
-    if not wanted.native_in or any(isinstance(s, Dim) for t in wanted.types for s in t.shape):
-
-        def call(*arrays: Any) -> Any:
-            with wide(True):
-                return jitted(*arrays, *constants)
-
-        return call
-    with wide(True):
+    jitted: Any = _jax.jit(of_arrays, **keywords)
+    if wanted.tape or any(isinstance(size, Dim) for type_ in wanted.types for size in type_.shape):
+        return _traced(jitted, constants)
+    with _concretely():
         specs = [jax.ShapeDtypeStruct(t.shape, t.dtype.numpy) for t in wanted.types]  # pyright: ignore[reportArgumentType]
-        compiled: Callable[..., Any] = jitted.lower(*specs, *constants).compile()
-    if not constants:
-        return compiled
-    return lambda *arrays: compiled(*arrays, *constants)
+        compiled = jitted.lower(*specs, *constants).compile()
+    if wanted.native_in:
+        # Calls of ``jitted``, which are the faster ones, find what was compiled ahead.
+        return _called(partial(_followed, jitted, constants) if constants else jitted)
+    return _in_context(partial(_followed, compiled, constants))
 
 
-def _in_64_bits(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:
-    """``function`` run as it is written, on JAX arrays, with the flag set around it."""
-    native = wanted.native_in
-    device = _native(wanted.device) if not wanted.tape else None
+def _followed(function: Callable[..., Any], last: tuple[Any, ...], *first: Any) -> Any:
+    """``function`` of its first arguments and of those that are always its last."""
+    return function(*first, *last)
 
-    def call(*args: Any) -> Any:
-        with wide(True):
-            if not native:
-                args = tuple([_as_jax(one) for one in args])
-            if device is None:
-                return function(*args)
-            with _jax.default_device(device):
-                return function(*jax.device_put(args, device))
 
-    call.__name__ = call.__qualname__ = function.__name__
+def _called(jitted: Any) -> Callable[..., Any]:
+    """``jitted`` on JAX arrays, with the flag set around it where it is not set."""
+    config = _jax.config
+
+    def call(*arrays: Any) -> Any:
+        if config.jax_enable_x64:
+            return jitted(*arrays)
+        with wide():
+            return jitted(*arrays)
+
     return call
 
 
-def _as_jax(value: Any) -> Any:
-    return _jax.numpy.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else value
+def _in_context(compiled: Any) -> Callable[..., Any]:
+    """``compiled`` on NumPy arrays; it computes also while the caller's own JAX traces."""
+
+    def call(*arrays: Any) -> Any:
+        with wide():
+            return compiled(*arrays)
+
+    return call
+
+
+def _in_64_bits(
+    function: Callable[..., Any], constants: tuple[Any, ...], wanted: Compilation
+) -> Callable[..., Any]:
+    """``function`` run as it is written, on JAX arrays, with the flag set around it."""
+    if wanted.tape:
+        return _traced(function, constants)
+    device = _native(wanted.device)
+
+    def call(*arrays: Any) -> Any:
+        with _concretely():
+            arrays = strong(arrays)
+            if device is None:
+                return function(*arrays, *constants)
+            with _jax.default_device(device):
+                return function(*_jax.device_put(arrays, device), *constants)
+
+    return call
+
+
+def _traced(function: Callable[..., Any], constants: tuple[Any, ...]) -> Callable[..., Any]:
+    """``function`` for whoever traces it, with the flag set around it."""
+
+    def call(*arrays: Any) -> Any:
+        arrays = strong(arrays)
+        with wide():
+            return function(*arrays, *constants)
+
+    return call
+
+
+@contextmanager
+def _concretely() -> Generator[None]:
+    """Compute now and in 64 bits, also while the caller's own JAX traces."""
+    with wide(), _jax.ensure_compile_time_eval():
+        yield
 
 
 # -- the caller's tape -----------------------------------------------------------------------------
@@ -231,9 +273,9 @@ def _as_jax(value: Any) -> Any:
 
 def on_tape(values: Sequence[Any]) -> Hashable:
     """``"trace"`` if a transform of the caller's traces one of ``values``, else ``None``."""
-    return "trace" if any(isinstance(value, jax.core.Tracer) for value in values) else None
+    return "trace" if any(isinstance(value, _jax.core.Tracer) for value in values) else None
 
 
 def follows(value: jax.Array) -> bool:
     """Whether an array met while tracing stands for something that the caller's own JAX traces."""
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, _jax.core.Tracer)

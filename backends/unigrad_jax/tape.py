@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 
     from unigrad.ir.nodes import Graph
 
-__all__ = ["attach", "wide"]
+__all__ = ["attach", "strong", "wide"]
 
 _ad: Any = cast("Any", ad)
+_mlir: Any = cast("Any", mlir)
 _jax: Any = cast("Any", jax)
 
-try:
-    wide: Callable[[bool], Any] = _jax.enable_x64
-except AttributeError:  # before JAX 0.8
-    from jax.experimental import enable_x64 as wide
+
+def wide() -> Any:
+    """A context in which JAX knows 64 bits in this thread, whatever the program's flag says."""
+    return _jax.enable_x64(True)  # noqa: FBT003  (JAX's own signature)
 
 
 def _in_64_bits(rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,10 +40,20 @@ def _in_64_bits(rule: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(rule)
     def applied(*args: Any, **keywords: Any) -> Any:
-        with wide(True):
+        with wide():
             return rule(*args, **keywords)
 
     return applied
+
+
+def strong(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Arrays that keep their dtype: a weak one, as of a Python number, is as wide as the flag."""
+    return tuple(
+        [
+            jax.lax.convert_element_type(one, one.dtype) if getattr(one, "weak_type", True) else one
+            for one in values
+        ]
+    )
 
 
 class Tape(Protocol):
@@ -94,7 +105,8 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
         )
 
     function.defjvp(jvp, symbolic_zeros=True)
-    return _in_64_bits(function)
+    applied = _in_64_bits(function)
+    return lambda *values: applied(*strong(values))
 
 
 # -- the derivative, linear in its last arguments --------------------------------------------------
@@ -104,7 +116,7 @@ class _Linear(NamedTuple):
     """A derivative of a graph at a point, in one direction of the two.
 
     Attributes:
-        count: the number of arguments that say the point; directions follow.
+        size: the number of arguments that say the point; directions follow.
         tape: the graph and its derivatives.
         wrt: the inputs that are differentiated.
         seeds: the outputs that are.
@@ -113,7 +125,7 @@ class _Linear(NamedTuple):
             directions and results always have one, the first.
     """
 
-    count: int
+    size: int
     tape: Tape
     wrt: tuple[int, ...]
     seeds: tuple[int, ...]
@@ -133,7 +145,7 @@ class _Linear(NamedTuple):
 
         for axes in self.axes:
             directions = len(self.seeds if self.backward else self.wrt)
-            found = jax.vmap(found, in_axes=(*axes, *(0,) * directions), out_axes=0)
+            found = _jax.vmap(found, in_axes=(*axes, *(0,) * directions), out_axes=0)
         return cast("Any", found)
 
 
@@ -147,12 +159,12 @@ def _apply(linear: _Linear, *arguments: Any) -> list[Any]:
 
 @_in_64_bits
 def _run(*arguments: Any, linear: _Linear) -> list[Any]:
-    return list(linear.function()(*arguments))
+    return list(linear.function()(*strong(arguments)))
 
 
 @_in_64_bits
 def _types(*avals: Any, linear: _Linear) -> list[Any]:
-    found = jax.eval_shape(
+    found = _jax.eval_shape(
         linear.function(), *[jax.ShapeDtypeStruct(one.shape, one.dtype) for one in avals]
     )
     return [_jax.core.ShapedArray(one.shape, one.dtype) for one in found]
@@ -161,7 +173,7 @@ def _types(*avals: Any, linear: _Linear) -> list[Any]:
 @_in_64_bits
 def _jvp(values: Sequence[Any], tangents: Sequence[Any], *, linear: _Linear) -> Any:
     """Linear in the directions; in the point, the derivative of a derivative."""
-    count = linear.count
+    count = linear.size
     point, directions = values[:count], values[count:]
     found = _apply(linear, *values)
     pushed: list[Any] = [None] * len(found)
@@ -178,7 +190,7 @@ def _jvp(values: Sequence[Any], tangents: Sequence[Any], *, linear: _Linear) -> 
             return linear.function()(*arguments, *directions)
 
         at, to = [point[one] for one in moved], [tangents[one] for one in moved]
-        _, further = jax.jvp(along, tuple(at), tuple(to))
+        _, further = _jax.jvp(along, tuple(at), tuple(to))
         pushed = [
             more if one is None else one + more for one, more in zip(pushed, further, strict=True)
         ]
@@ -189,16 +201,16 @@ def _jvp(values: Sequence[Any], tangents: Sequence[Any], *, linear: _Linear) -> 
 def _transpose(cotangents: Sequence[Any], *arguments: Any, linear: _Linear) -> list[Any]:
     found = _apply(
         linear._replace(backward=not linear.backward),
-        *arguments[: linear.count],
+        *arguments[: linear.size],
         *[_ad.instantiate_zeros(one) for one in cotangents],
     )
-    return [*[None] * linear.count, *found]
+    return [*[None] * linear.size, *found]
 
 
 @_in_64_bits
 def _batch(values: Sequence[Any], axes: Sequence[Any], *, linear: _Linear) -> Any:
     """The same for a stack of points and directions: directions all get the axis to map."""
-    count = linear.count
+    count = linear.size
     size = next(
         value.shape[axis] for value, axis in zip(values, axes, strict=True) if axis is not None
     )
@@ -217,4 +229,4 @@ _linear.def_abstract_eval(_types)
 _ad.primitive_jvps[_linear] = _jvp
 _ad.primitive_transposes[_linear] = _transpose
 batching.primitive_batchers[_linear] = _batch
-mlir.register_lowering(_linear, mlir.lower_fun(_run, multiple_results=True))
+_mlir.register_lowering(_linear, _mlir.lower_fun(_run, multiple_results=True))

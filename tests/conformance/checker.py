@@ -24,6 +24,7 @@ NaN, 0 equals -0, infinities match in sign. Shapes agree, and dtypes are those o
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +33,14 @@ import numpy as np
 
 import unigrad as ug
 from unigrad.errors import UnigradError
+from unigrad.ir.types import as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["RECORDS_FILE", "Record", "check", "decode", "disagreement", "read_records"]
+__all__ = [
+    "RECORDS_FILE", "Record", "check", "check_together", "decode", "disagreement", "read_records",
+]  # fmt: skip
 
 RECORDS_FILE = Path(__file__).with_name("conventions.json")
 
@@ -113,16 +117,51 @@ def disagreement(got: Any, want: np.ndarray, dtype: str) -> str | None:
 
 def check(record: Record) -> list[str]:
     """Evaluate ``record`` on the current target; return what breaks it, nothing if it holds."""
-    function = ug.function(record.function())
+    function, arguments = ug.function(record.function()), record.arguments()
     try:
-        value = function(*record.arguments())
+        value = function(*arguments)
     except Exception as error:  # noqa: BLE001 - one broken record must not hide the others
         promised = record.expected_value in (RAISES, RAISES_OR_NONFINITE)
         if promised and isinstance(error, UnigradError):
             return []
-        complaints = [f"value raises {_told(error)}"]
+        return _placed(record, [f"value raises {_told(error)}"])
+    complaints = _value_complaints(record, value)
+    try:
+        pulled = _pulled(record, function, arguments)
+    except Exception as error:  # noqa: BLE001 - one broken record must not hide the others
+        complaints.append(f"gradient raises {_told(error)}")
     else:
-        complaints = [*_value_complaints(record, value), *_gradient_complaints(record, function)]
+        complaints += _gradient_complaints(record, *pulled)
+    return _placed(record, complaints)
+
+
+def check_together(records: Sequence[Record]) -> list[str]:
+    """Evaluate many records as one function, for targets that take long to compile one."""
+    together = [one for one in records if one.expected_value not in (RAISES, RAISES_OR_NONFINITE)]
+    rest = [one for one in records if one.expected_value in (RAISES, RAISES_OR_NONFINITE)]
+    complaints = [complaint for record in rest for complaint in check(record)]
+
+    def evaluated(*groups: Any) -> Any:
+        return tuple(
+            (record.function()(*group), _pulled(record, record.function(), group))
+            for record, group in zip(together, groups, strict=True)
+        )
+
+    try:
+        results = ug.function(evaluated)(*[record.arguments() for record in together])
+    except Exception:
+        # Which of them it is, they say one by one.
+        complaints += [complaint for record in together for complaint in check(record)]
+        if not complaints:
+            raise
+        return complaints
+    for record, (value, pulled) in zip(together, results, strict=True):
+        found = [*_value_complaints(record, value), *_gradient_complaints(record, *pulled)]
+        complaints += _placed(record, found)
+    return complaints
+
+
+def _placed(record: Record, complaints: Sequence[str]) -> list[str]:
     return [f"{record.id}  {record.expr}  at {record.point}: {what}" for what in complaints]
 
 
@@ -144,12 +183,20 @@ def _value_complaints(record: Record, value: Any) -> list[str]:
     return [f"value is {different}"] if different else []
 
 
-def _gradient_complaints(record: Record, function: Callable[..., Any]) -> list[str]:
-    """Pull the record's cotangent back to the inputs that have a derivative, and compare."""
-    arguments, expected = record.arguments(), record.gradients()
-    positions = [i for i, gradient in enumerate(expected) if gradient is not None]
-    if not positions or record.expected_value in (RAISES, RAISES_OR_NONFINITE):
+def _differentiated(record: Record) -> list[int]:
+    """The positions of the inputs that have a derivative."""
+    if record.expected_value in (RAISES, RAISES_OR_NONFINITE):
         return []
+    return [i for i, gradient in enumerate(record.gradients()) if gradient is not None]
+
+
+def _pulled(
+    record: Record, function: Callable[..., Any], arguments: Sequence[Any]
+) -> tuple[Any, Sequence[Any]]:
+    """The value, and the record's cotangent pulled back to the inputs that have a derivative."""
+    positions = _differentiated(record)
+    if not positions:
+        return None, ()
 
     def of_differentiable(*moving: Any) -> Any:
         everything: list[Any] = list(arguments)
@@ -157,11 +204,15 @@ def _gradient_complaints(record: Record, function: Callable[..., Any]) -> list[s
             everything[position] = argument
         return function(*everything)
 
-    try:
-        value, pullback = ug.vjp(of_differentiable, *(arguments[i] for i in positions))
-        gradients = pullback(_cotangent(record.cotangent, np.asarray(value)))
-    except Exception as error:  # noqa: BLE001 - one broken record must not hide the others
-        return [f"gradient raises {_told(error)}"]
+    value, pullback = ug.vjp(of_differentiable, *(arguments[i] for i in positions))
+    return value, pullback(_cotangent(record.cotangent, value))
+
+
+def _gradient_complaints(record: Record, value: Any, gradients: Sequence[Any]) -> list[str]:
+    positions, expected = _differentiated(record), record.gradients()
+    if not positions:
+        return []
+    arguments = record.arguments()
     complaints = [f"vjp's {what}" for what in _value_complaints(record, value)]
     for position, gradient in zip(positions, gradients, strict=True):
         different = _form_disagreement(gradient, arguments[position])
@@ -173,9 +224,10 @@ def _gradient_complaints(record: Record, function: Callable[..., Any]) -> list[s
     return complaints
 
 
-def _cotangent(kind: str, value: np.ndarray) -> np.ndarray:
-    ramp = np.arange(1, value.size + 1, dtype=value.dtype).reshape(value.shape)
-    return ramp if kind == "ramp" else np.ones_like(value)
+def _cotangent(kind: str, value: Any) -> np.ndarray:
+    shape, dtype = value.shape, as_dtype(value.dtype).numpy
+    ramp = np.arange(1, math.prod(shape) + 1, dtype=dtype).reshape(shape)
+    return ramp if kind == "ramp" else np.ones_like(ramp)
 
 
 def _form_disagreement(gradient: Any, argument: np.ndarray) -> str | None:

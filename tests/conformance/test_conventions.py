@@ -15,7 +15,7 @@ import pytest
 
 import unigrad as ug
 from tests import targets
-from tests.conformance.checker import Record, check, read_records
+from tests.conformance.checker import Record, check, check_together, read_records
 
 RECORDS = read_records()
 OPS = list(dict.fromkeys(record.op for record in RECORDS))
@@ -31,7 +31,13 @@ STABILISED = {
 }
 
 
-WAYS = targets.ways(targets.EAGER)
+#: Targets on which a function of one record is soon compiled.
+ALONE = ("numpy", "torch:eager", "tensorflow:eager", "jax:eager")
+
+#: Targets on which it takes a while: there many records are one function.
+TOGETHER = ("jax:jit",)
+
+PARTS = [OPS[start : start + 8] for start in range(0, len(OPS), 8)]
 
 
 def _promised(records: list[Record], autodiff: str) -> list[Record]:
@@ -39,14 +45,26 @@ def _promised(records: list[Record], autodiff: str) -> list[Record]:
     return [record for record in records if record.autodiff in (None, autodiff)]
 
 
-@pytest.mark.parametrize(("target", "autodiff"), WAYS)
+@pytest.mark.parametrize(("target", "autodiff"), targets.ways(ALONE))
 @pytest.mark.parametrize("op", [op for op in OPS if _promised(OF_OP[op], "graph")])
 def test_values_and_gradients_follow_the_convention(op: str, target: str, autodiff: str) -> None:
     records = _promised(OF_OP[op], autodiff)
     if not records:
         pytest.skip(f"{op}: a promise of graph mode only")
-    with ug.use(target, autodiff=autodiff):
+    with ug.use(target, autodiff=autodiff):  # type: ignore[arg-type]
         complaints = [complaint for record in records for complaint in check(record)]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+@pytest.mark.parametrize(("target", "autodiff"), targets.ways(TOGETHER))
+@pytest.mark.parametrize("ops", PARTS, ids=lambda ops: f"{ops[0]} to {ops[-1]}")
+def test_many_values_and_gradients_follow_the_convention(
+    ops: list[str], target: str, autodiff: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets.compile_soon(target, monkeypatch)
+    records = _promised([record for op in ops for record in OF_OP[op]], autodiff)
+    with ug.use(target, autodiff=autodiff):  # type: ignore[arg-type]
+        complaints = check_together(records)
     assert not complaints, "\n" + "\n".join(complaints)
 
 

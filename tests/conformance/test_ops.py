@@ -1,13 +1,14 @@
 """Every op, function and model of the suite on every target, by both ways of differentiating.
 
-A test is all scenarios of one op on one target: their values; their derivatives in reverse and in
-forward mode, the one against the other, and those of second order. ``torch:compile`` takes seconds
-for one function, so there many scenarios are one function, held against NumPy.
+Where a function is soon compiled, a test is all scenarios of one op: their values; their
+derivatives in reverse and in forward mode, the one against the other, and those of second order.
+Where each function takes a while, many scenarios are one function, held against NumPy: see
+``BUNDLED``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -21,33 +22,27 @@ from unigrad.testing.models import MODELS
 from unigrad.trace.structure import flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from unigrad.testing import Scenario
 
-pytestmark = [
-    # PyTorch uses what PyTorch has deprecated, when its forward mode or its compiler is first used.
-    pytest.mark.filterwarnings("ignore:`torch.jit.script(_method)?` is:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:`torch._prims_common.check` is:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:.* should not be instantiated:DeprecationWarning"),
-]
+pytestmark = targets.PYTORCH_IS_LOUD
 
 SCENARIOS = list(scenarios())
 NAMES = list(dict.fromkeys(scenario.op for scenario in SCENARIOS))
 OF = {name: [one for one in SCENARIOS if one.op == name] for name in NAMES}
-DIFFERENTIABLE = [
-    name
-    for name in NAMES
-    if any(
-        as_dtype(np.asarray(leaf).dtype).is_floating
-        for one in OF[name]
-        for leaf in flatten(one.args)[0]
-    )
-]
 
 
-TARGETS = targets.of(targets.EAGER)
-WAYS = targets.ways(targets.EAGER)
+def _floats(scenario: Scenario) -> bool:
+    leaves = flatten(scenario.args)[0]
+    return any(as_dtype(np.asarray(leaf).dtype).is_floating for leaf in leaves)
+
+
+DIFFERENTIABLE = [name for name in NAMES if any(map(_floats, OF[name]))]
+
+# -- one function for each scenario ----------------------------------------------------------------
+
+ALONE = ("numpy", "torch:eager", "tensorflow:eager")
 
 
 def _all(chosen: list[Scenario], run: Callable[[Scenario], None]) -> None:
@@ -66,77 +61,139 @@ def _all(chosen: list[Scenario], run: Callable[[Scenario], None]) -> None:
         pytest.skip("; ".join(refused))
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", targets.of(ALONE))
 @pytest.mark.parametrize("name", NAMES)
 def test_values(name: str, target: str) -> None:
     _all(OF[name], lambda scenario: check_value(scenario, target))
 
 
-@pytest.mark.parametrize(("target", "autodiff"), WAYS)
+@pytest.mark.parametrize(("target", "autodiff"), targets.ways(ALONE))
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_derivatives(name: str, target: str, autodiff: str) -> None:
     _all(OF[name], lambda scenario: check_gradient(scenario, target, autodiff=autodiff))
 
 
-# -- compiled: many in one -----------------------------------------------------------------------
+# -- many scenarios in one function ----------------------------------------------------------------
+
+EVERY = SCENARIOS
+EVERY_DERIVATIVE = [scenario for scenario in SCENARIOS if _floats(scenario)]
 
 
-def _same(function: Callable[..., Any], chosen: list[Scenario], target: str, autodiff: str) -> None:
-    """Hold what one function of many scenarios returns on a target against NumPy."""
-    groups = [scenario.args for scenario in chosen]
-    with ug.use("numpy", autodiff="graph"):
-        wanted = ug.function(function)(*groups)
-    with ug.use(target, autodiff=autodiff):
-        found = ug.function(function)(*groups)
-    complaints: list[str] = []
-    for scenario, have, want in zip(chosen, found, wanted, strict=True):
-        (got, structure), (expected, _) = flatten(have), flatten(want)
-        for path, a, b in zip(structure.paths(), got, expected, strict=True):
-            rtol = {"float64": 1e-10, "float32": 1e-4}.get(np.asarray(b).dtype.name, 0.0)
-            try:
-                compare(f"{scenario.name}{path}", a, b, rtol=rtol, inputs=scenario.args)
-            except AssertionError as error:
-                complaints.append(str(error))
-    assert not complaints, "\n\n".join(complaints)
+def _ordinary(names: Sequence[str]) -> list[Scenario]:
+    """For each op the scenario that is worth its share of a long compilation."""
+    chosen: list[Scenario] = []
+    for name in names:
+        for scenario in OF[name]:
+            dtypes = {np.asarray(leaf).dtype.name for leaf in flatten(scenario.args)[0]}
+            ordinary = scenario.order > 1 and scenario.gradient is None
+            if ordinary and dtypes <= {"float64", "bool", "int64"}:
+                chosen.append(scenario)
+                break
+    return chosen
 
 
-def _chosen(name: str) -> list[Scenario]:
-    """The scenario of an op that is worth its share of a long compilation."""
-    for scenario in OF[name]:
-        dtypes = {np.asarray(leaf).dtype.name for leaf in flatten(scenario.args)[0]}
-        ordinary = scenario.order > 1 and scenario.gradient is None
-        if ordinary and dtypes <= {"float64", "bool", "int64"}:
-            return [scenario]
-    return []
-
-
-#: what a derivative is compiled of in these tests: a part of the ops, and every model
+#: a part of the ops, and every model
 SOME = [
     *(name for name in DIFFERENTIABLE if name in MODELS),
     *[name for name in DIFFERENTIABLE if name not in MODELS and name != "add_at"][::6],
 ]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", targets.of(["torch:compile"]))
-def test_values_compiled(target: str) -> None:
-    chosen = [scenario for name in NAMES[::2] for scenario in _chosen(name)]
-    _same(bundle(chosen), chosen, target, "graph")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", targets.of(["torch:compile"]))
-def test_derivatives_compiled(target: str) -> None:
-    chosen = [scenario for name in SOME for scenario in _chosen(name)]
-    _same(probe(chosen, order=1), chosen, target, "graph")
-
-
 #: Native code takes Dynamo longer, and it cannot trace one ``torch.func.jvp`` inside another.
-NATIVE = ("abs", "maximum", "where", "prod", "max", "matmul", "logistic", "network", "log_mixture")
+FEW = ("abs", "maximum", "where", "prod", "max", "matmul", "logistic", "network", "log_mixture")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", targets.of(["torch:compile"]))
-def test_native_derivatives_compiled(target: str) -> None:
-    chosen = [one for name in NATIVE for one in _chosen(name)]
-    _same(probe(chosen, order=1), chosen, target, "native")
+class Bundled(NamedTuple):
+    """Scenarios that run many to a function on a target which takes a while for each function.
+
+    Attributes:
+        target: where they run.
+        autodiff: by which way derivatives are taken.
+        order: up to which order; 0 for values alone.
+        chosen: the scenarios.
+        size: how many of them are one function.
+        slow: whether that takes more than ten seconds.
+    """
+
+    target: str
+    autodiff: str
+    order: int
+    chosen: Sequence[Scenario]
+    size: int = 1000
+    slow: bool = False
+
+    @property
+    def parts(self) -> Iterator[object]:
+        """The functions, as parameters of a test."""
+        what = "derivatives" if self.order else "values"
+        marks = [targets.needs(self.target), *([pytest.mark.slow] if self.slow else [])]
+        for start in range(0, len(self.chosen), self.size):
+            part = self.chosen[start : start + self.size]
+            name = f"{self.target}-{self.autodiff}-{what}-{part[0].op}-to-{part[-1].op}"
+            yield pytest.param(self._replace(chosen=part), id=name, marks=marks)
+
+    def function(self, chosen: Sequence[Scenario]) -> Callable[..., Any]:
+        """One function of scenarios."""
+        return probe(chosen, self.order) if self.order else bundle(chosen)
+
+
+BUNDLED = (
+    Bundled("torch:compile", "graph", 0, _ordinary(NAMES[::2]), slow=True),
+    Bundled("torch:compile", "graph", 1, _ordinary(SOME), slow=True),
+    Bundled("torch:compile", "native", 1, _ordinary(FEW), slow=True),
+    Bundled("jax:jit", "graph", 0, EVERY, 100),
+    Bundled("jax:jit", "graph", 2, EVERY_DERIVATIVE, 60),
+    Bundled("jax:jit", "native", 2, EVERY_DERIVATIVE, 60),
+    # Run as it is written, JAX compiles every operation anew for every shape.
+    Bundled("jax:eager", "graph", 0, _ordinary(NAMES), 40),
+    Bundled("jax:eager", "graph", 1, _ordinary(SOME), 15),
+    Bundled("jax:eager", "native", 1, _ordinary(SOME), 15),
+)
+
+#: dtype -> what rounding explains: narrow floats are rounded at every step, in any order
+TOLERANCES = {"float64": 1e-10, "float32": 1e-4, "float16": 3.2e-2, "bfloat16": 0.24}
+
+
+@pytest.mark.parametrize("bundled", [part for one in BUNDLED for part in one.parts])
+def test_bundled(bundled: Bundled, monkeypatch: pytest.MonkeyPatch) -> None:
+    targets.compile_soon(bundled.target, monkeypatch)
+    try:
+        complaints = _disagreements(bundled, bundled.chosen)
+    except Exception as error:
+        # What no function could be made of is found by making one of each.
+        failing = [one.name for one in bundled.chosen if _fails(bundled, one)]
+        error.add_note(f"of {bundled.target}, by {failing}")
+        raise
+    assert not complaints, "\n\n".join(complaints)
+
+
+def _fails(bundled: Bundled, scenario: Scenario) -> bool:
+    try:
+        _disagreements(bundled, [scenario])
+    except Exception:  # noqa: BLE001
+        return True
+    return False
+
+
+def _disagreements(bundled: Bundled, chosen: Sequence[Scenario]) -> list[str]:
+    """Hold what one function of many scenarios returns on a target against NumPy."""
+    function = bundled.function(chosen)
+    groups = [scenario.args for scenario in chosen]
+    with ug.use("numpy", autodiff="graph"):
+        wanted = ug.function(function)(*groups)
+    with ug.use(bundled.target, autodiff=bundled.autodiff):  # type: ignore[arg-type]
+        found = ug.function(function)(*groups)
+    complaints: list[str] = []
+    for scenario, have, want in zip(chosen, found, wanted, strict=True):
+        if scenario.graph_only and bundled.autodiff == "native":
+            continue
+        (got, structure), (expected, _) = flatten(have), flatten(want)
+        for path, a, b in zip(structure.paths(), got, expected, strict=True):
+            where = f"{scenario.name}{path}"
+            dtypes = as_dtype(np.asarray(a).dtype), as_dtype(np.asarray(b).dtype)
+            if dtypes[0] is not dtypes[1]:
+                complaints.append(f"{where} has dtype {dtypes[0]}, expected {dtypes[1]}")
+                continue
+            try:
+                compare(where, a, b, rtol=TOLERANCES.get(dtypes[1].name, 0.0), inputs=scenario.args)
+            except AssertionError as error:
+                complaints.append(str(error))
+    return complaints

@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 import unigrad as ug
-from tests.conformance.checker import Record, check, decode, disagreement, read_records
+from tests.conformance.checker import (
+    Record,
+    check,
+    check_together,
+    decode,
+    disagreement,
+    read_records,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +114,26 @@ def test_a_missing_error_is_reported(promise: str) -> None:
 def test_a_foreign_error_does_not_pass_for_a_promised_one() -> None:
     wrong = replace(ABS, expr="[][0]", expected_value="RAISES", expected_grad="UNSPECIFIED")
     assert any("IndexError" in complaint for complaint in check(wrong))
+
+
+def test_records_that_are_one_function_are_told_apart() -> None:
+    wrong = replace(ABS, id="value", expected_value=[2.0, 0.0, 4.0])
+    slope = replace(ABS, id="slope", expected_grad=[[-1.0, 0.5, 3.0]])
+    silent = replace(ABS, id="silent", expected_value="RAISES")
+    raising = replace(ABS, id="raising", expr="ug.max(ug.zeros((0,)))", expected_value="RAISES")
+    integral = replace(ABS, id="integral", expr="ug.argmax(x)", expected_value=2)
+    integral = replace(integral, expected_grad=None)
+    found = check_together([ABS, wrong, slope, silent, raising, integral, ABS])
+    assert [one.split()[0] for one in found] == ["silent", "value", "value", "slope"]
+    together = [replace(integral, expected_value=1), ABS]
+    assert [one.split()[0] for one in check_together(together)] == ["integral"]
+
+
+def test_a_record_that_no_function_can_be_made_of_does_not_hide_the_others() -> None:
+    wrong = replace(ABS, id="value", expected_value=[2.0, 0.0, 4.0])
+    broken = replace(ABS, id="broken", expr="ug.no_such_name(x)")
+    found = check_together([wrong, broken])
+    assert {one.split()[0] for one in found} == {"value", "broken"}
 
 
 def test_without_a_promise_nothing_is_compared_but_the_form() -> None:
