@@ -56,11 +56,6 @@ def _narrow(node: Node) -> bool:
     return tensor(node).dtype.itemsize < 4  # noqa: PLR2004
 
 
-def _low_order(node: Node) -> bool:
-    """The polygamma functions whose derivative is ours."""
-    return node.params[0] < 4  # noqa: PLR2004
-
-
 def _number_first(node: Node) -> bool:
     return _is_number(node.operands[0])
 
@@ -331,11 +326,9 @@ DIALECT = Dialect(
             _call("gammaln(x)", gradient=OURS),
         ),
         p.digamma: _call("digamma(x)", gradient=OURS),
-        # The derivative is the next polygamma: somewhere the chain of rules must end.
         p.polygamma_of: (
             _call("in_float32(polygamma, x, n)", when=_narrow),
-            _call("polygamma(x, n)", when=_low_order, gradient=OURS),
-            _call("polygamma(x, n)"),
+            _call("polygamma(x, n)", gradient=OURS),
         ),
         p.xlogy: Row("log_product(jax.scipy.special.xlogy, x, y)", gradient=OURS),
         p.xlog1py: Row("log_product(jax.scipy.special.xlog1py, x, y)", gradient=OURS),

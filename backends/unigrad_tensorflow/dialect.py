@@ -80,11 +80,6 @@ def _to_whole_number(node: Node) -> bool:
     return _is_number(exponent) and exponent.params[0].item() in _WHOLE
 
 
-def _low_order(node: Node) -> bool:
-    """The polygamma functions whose derivative is ours."""
-    return node.params[0] < 4  # noqa: PLR2004
-
-
 def _by_number(node: Node) -> bool:
     """Something and a number that is not NaN: in this order XLA keeps a NaN of the former."""
     return _is_bound(node.operands[1]) and not _boolean(node)
@@ -121,15 +116,6 @@ def _some_axis(node: Node) -> bool:
 
 def _one_axis(node: Node) -> bool:
     return len(node.params[0]) == 1
-
-
-def _leaves_out(node: Node) -> bool:
-    """A product in the derivative of one over a named dimension: here the chain of rules ends."""
-    factors = node.operands[0]
-    if factors.op is not elementwise.where or not tensor(factors).is_symbolic:
-        return False
-    condition = factors.operands[0]
-    return condition.op is elementwise.equal and condition.operands[0].op is shape.iota
 
 
 def _double_along_one_axis(node: Node) -> bool:
@@ -408,10 +394,7 @@ DIALECT = Dialect(
         p.erfc: _call("tf.math.erfc(x)"),
         p.gammaln: _call("tf.math.lgamma(x)", gradient=OURS),
         p.digamma: _call("digamma(x)", gradient=OURS),
-        # The derivative is the next polygamma: somewhere the chain of rules must end.
-        p.polygamma_of: (
-            _call("polygamma(n, x)", when=_low_order, gradient=OURS), _call("polygamma(n, x)")
-        ),
+        p.polygamma_of: _call("polygamma(n, x)", gradient=OURS),
         p.xlogy: _call("xlogy(x, y)", gradient=OURS),
         p.xlog1py: _call("xlog1py(x, y)", gradient=OURS),
         # reductions
@@ -424,7 +407,6 @@ DIALECT = Dialect(
         r.prod: (
             Row("tf.cast(x, out.dtype)", when=_no_axis),
             Row("tf.reduce_prod(tf.cast(x, out.dtype), axis=axis, keepdims=keepdims)", when=_grows),
-            Row("tf.reduce_prod(x, axis=axis, keepdims=keepdims)", when=_leaves_out),
             Row("tf.reduce_prod(x, axis=axis, keepdims=keepdims)", gradient=OURS),
         ),
         r.max_: (

@@ -52,11 +52,6 @@ def _by_known_integer(node: Node) -> bool:
     return _integral(node) and _is_number(divisor) and divisor.params[0].item() not in (0, -1)
 
 
-def _low_order(node: Node) -> bool:
-    """The polygamma functions whose derivative is ours."""
-    return node.params[0] < 4  # noqa: PLR2004
-
-
 def _root(node: Node) -> bool:
     return _is_number(node.operands[1]) and node.operands[1].params[0].item() == 0.5  # noqa: PLR2004
 
@@ -102,15 +97,6 @@ def _all_axes(node: Node) -> bool:
 
 def _one_axis(node: Node) -> bool:
     return len(node.params[0]) == 1
-
-
-def _leaves_out(node: Node) -> bool:
-    """A product in the derivative of one over a named dimension: here the chain of rules ends."""
-    factors = node.operands[0]
-    if factors.op is not elementwise.where or not tensor(factors).is_symbolic:
-        return False
-    condition = factors.operands[0]
-    return condition.op is elementwise.equal and condition.operands[0].op is shape.iota
 
 
 def _enough(node: Node) -> bool:
@@ -371,11 +357,7 @@ DIALECT = Dialect(
         p.erfc: _call("torch.erfc(x)"),
         p.gammaln: _call("torch.lgamma(x)"),
         p.digamma: _call("torch.digamma(x)", gradient=OURS),
-        # The derivative is the next polygamma: somewhere the chain of rules must end.
-        p.polygamma_of: (
-            _call("polygamma(n, x)", when=_low_order, gradient=OURS),
-            _call("polygamma(n, x)"),
-        ),
+        p.polygamma_of: _call("polygamma(n, x)", gradient=OURS),
         p.xlogy: _call("torch.xlogy(x, y)", gradient=OURS),
         p.xlog1py: _call("torch.special.xlog1py(x, y)", gradient=OURS),
         # reductions
@@ -393,7 +375,6 @@ DIALECT = Dialect(
         r.prod: (
             Row("x.to(out.dtype)", when=_no_axis),
             Row("prod(x, axis, keepdims).to(out.dtype)", when=_unsigned),
-            Row("prod(x, axis, keepdims)", when=_leaves_out),
             Row("x.prod()", when=_all_axes, gradient=OURS),
             Row("x.prod(axis, keepdim=keepdims)", when=_one_axis, gradient=OURS),
             Row("prod(x, axis, keepdims)", gradient=OURS),

@@ -37,6 +37,7 @@ _DEPTH: Final = 20  # CPython refuses 200 nested parentheses
 _WIDTH: Final = 64  # beyond this an expression deserves a name
 _INDENT: Final = "    "
 _NOTHING: Final[frozenset[str]] = frozenset()
+_RULES: Final = 3  # to which order a rule that needs its own op on other arrays is written
 
 
 class Parameter(NamedTuple):
@@ -156,11 +157,13 @@ class _Emitter:
         release: bool,
         module: _Module,
         ours: bool,
+        within: tuple[object, ...] = (),
     ) -> None:
         self.graph = graph
         self.dialect = dialect
         self.release = release
         self.ours = ours
+        self.within = within  # the ops in whose rules this function is
         self.shared = module
         self.names = Names(set(self.shared.reserved))
         self.used = self.shared.used
@@ -250,10 +253,13 @@ class _Emitter:
         self.shared.variables.add(name)
         return name
 
-    def _function(self, graph: Graph, name: str, *, ours: bool) -> tuple[str, list[Line]]:
+    def _function(
+        self, graph: Graph, name: str, *, ours: bool, within: tuple[object, ...] = ()
+    ) -> tuple[str, list[Line]]:
         inner = _Emitter(
-            graph, self.dialect, name, release=self.release, module=self.shared, ours=ours
-        )
+            graph, self.dialect, name, release=self.release, module=self.shared, ours=ours,
+            within=(*self.within, *within),
+        )  # fmt: skip
         return inner.name, inner.function_lines()
 
     def _ruled(self, node: Node) -> tuple[str, int, int]:
@@ -268,7 +274,9 @@ class _Emitter:
             for graph in (rule.value, *rule.pulls, *rule.pushes):
                 if graph is not None and graph not in names:
                     ours = graph is not rule.value
-                    names[graph], written = self._function(graph, graph.name, ours=ours)
+                    names[graph], written = self._function(
+                        graph, graph.name, ours=ours, within=(node.op,)
+                    )
                     lines += [*written, *_GAP]
             made = self.dialect.rule.format(
                 value=names[rule.value],
@@ -450,7 +458,7 @@ class _Emitter:
             template = found
         if self.ours and template.faithful is not None:
             template = template.faithful
-        elif self.ours and template.row.gradient == OURS:
+        elif self.ours and template.row.gradient == OURS and self.within.count(node.op) < _RULES:
             return self._ruled(node)
         text, depth = self.expressions.filled(template, node, bound)
         return text, template.binding, depth

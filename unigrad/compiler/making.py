@@ -7,6 +7,7 @@ derivative.
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -101,7 +102,7 @@ def make(
     one_node = place.tape is not None and not native and hasattr(runtime, "attach")
     names = [f"y{position}" for position in range(len(traced.graph.outputs))]
     text = literal(traced.structure, names)
-    nested = bool(names) and not one_node and text is not None and "{" not in text
+    nested = bool(names) and not one_node and text is not None and _is_assignable(text)
     wanted = registry.Compilation(
         place.mode, place.device,
         native_in=all(leaf.owner == backend.name for leaf in arguments.leaves),
@@ -132,6 +133,15 @@ def make(
         aliases = _aliases(program.graph, views=True)
         return Compiled(_round_trip(call, runtime, home, aliases), program, traced)
     return Compiled(call, program, traced)
+
+
+def _is_assignable(text: str) -> bool:
+    """Whether a structure of names is one of tuples and lists, which the results unpack into."""
+    try:
+        ast.parse(f"{text} = results")
+    except SyntaxError:
+        return False
+    return True
 
 
 def _round_trip(
