@@ -445,7 +445,7 @@ DIALECT = Dialect(
             Row("variance(x, axis, correction, keepdims)", when=_some_axis, gradient=OURS),
         ),
         r.std: (
-            Row("tf.sqrt(tf.math.reduce_variance(tf.stop_gradient(x), axis=()))", when=_no_axis),
+            Row("tf.sqrt(variance(tf.stop_gradient(x), axis, correction, keepdims))", when=_no_axis),
             Row(
                 "tf.math.reduce_std(x, axis=axis, keepdims=keepdims)",
                 when=_population, gradient=OURS,

@@ -147,12 +147,12 @@ def heaviside(x, y):
 
 
 def variance(x, axis, correction, keepdims):
-    """The variance by parts, for any number of elements and any correction."""
+    """The variance by parts, for any number of elements; NaN where the correction leaves none."""
     axes = list(axis) if isinstance(axis, tuple) else [axis]
     centred = x - tf.reduce_mean(x, axis=axes, keepdims=True)
     total = tf.reduce_sum(tf.square(centred), axis=axes, keepdims=keepdims)
-    count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), x.dtype)
-    return total / (count - correction)
+    freedom = tf.cast(tf.reduce_prod([size_of(x, i) for i in axes]), x.dtype) - correction
+    return total / tf.where(freedom > 0, freedom, math.nan)
 
 
 def logaddexp(x, y):
@@ -286,8 +286,8 @@ def cholesky(x):
 
 def solve(a, b):
     """x with a @ x = b for matrices b, NaN where a is singular."""
-    sign, _ = tf.linalg.slogdet(a)
-    failed = ~(tf.abs(sign) > 0)
+    sign, size = tf.linalg.slogdet(a)
+    failed = (sign == 0) | tf.math.is_nan(sign * size)
     identity = tf.eye(tf.shape(a)[-1], dtype=a.dtype)
     a = tf.where(failed[..., tf.newaxis, tf.newaxis], identity, a)  # else TensorFlow raises
     if a.shape[:-2] != b.shape[:-2]:
@@ -513,5 +513,6 @@ def solve(a, b):
     _, rows = tf.while_loop(lambda k, _: k < size, eliminate, (0, rows))
     upper, right = rows[..., :size], rows[..., size:]
     x = tf.linalg.triangular_solve(upper, right, lower=False)
-    return poisoned(x, tf.reduce_any(tf.linalg.diag_part(upper) == 0, axis=-1))
+    regular = tf.abs(tf.linalg.diag_part(upper)) > 0  # neither 0 nor NaN
+    return poisoned(x, ~tf.reduce_all(regular, axis=-1))
 '''
