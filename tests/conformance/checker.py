@@ -24,6 +24,7 @@ NaN, 0 equals -0, infinities match in sign. Shapes agree, and dtypes are those o
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +33,14 @@ import numpy as np
 
 import unigrad as ug
 from unigrad.errors import UnigradError
+from unigrad.ir.types import as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["RECORDS_FILE", "Record", "check", "decode", "disagreement", "read_records"]
+__all__ = [
+    "RECORDS_FILE", "Record", "check", "check_together", "decode", "disagreement", "read_records",
+]  # fmt: skip
 
 RECORDS_FILE = Path(__file__).with_name("conventions.json")
 
@@ -126,6 +130,27 @@ def check(record: Record) -> list[str]:
     return [f"{record.id}  {record.expr}  at {record.point}: {what}" for what in complaints]
 
 
+def check_together(records: Sequence[Record]) -> list[str]:
+    """The same of many records in one function, for a target that takes long to compile one.
+
+    Records that promise an error are left out: of many functions in one, one error is the end.
+    """
+    chosen = [one for one in records if one.expected_value not in (RAISES, RAISES_OR_NONFINITE)]
+
+    def everything(groups: Sequence[Any]) -> Any:
+        return [
+            _value_and_gradients(record, record.function(), arguments)
+            for record, arguments in zip(chosen, groups, strict=True)
+        ]
+
+    results = ug.function(everything)([record.arguments() for record in chosen])
+    return [
+        f"{record.id}  {record.expr}  at {record.point}: {what}"
+        for record, (value, gradients) in zip(chosen, results, strict=True)
+        for what in (*_value_complaints(record, value), *_wrong_gradients(record, gradients))
+    ]
+
+
 def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
@@ -146,10 +171,27 @@ def _value_complaints(record: Record, value: Any) -> list[str]:
 
 def _gradient_complaints(record: Record, function: Callable[..., Any]) -> list[str]:
     """Pull the record's cotangent back to the inputs that have a derivative, and compare."""
-    arguments, expected = record.arguments(), record.gradients()
-    positions = [i for i, gradient in enumerate(expected) if gradient is not None]
-    if not positions or record.expected_value in (RAISES, RAISES_OR_NONFINITE):
+    if not _moving(record) or record.expected_value in (RAISES, RAISES_OR_NONFINITE):
         return []
+    try:
+        value, gradients = _value_and_gradients(record, function, record.arguments())
+    except Exception as error:  # noqa: BLE001 - one broken record must not hide the others
+        return [f"gradient raises {_told(error)}"]
+    return [
+        *[f"vjp's {what}" for what in _value_complaints(record, value)],
+        *_wrong_gradients(record, gradients),
+    ]
+
+
+def _moving(record: Record) -> list[int]:
+    """The positions of the inputs that have a derivative."""
+    return [i for i, gradient in enumerate(record.gradients()) if gradient is not None]
+
+
+def _value_and_gradients(record: Record, function: Callable[..., Any], arguments: Any) -> Any:
+    positions = _moving(record)
+    if not positions:
+        return function(*arguments), ()
 
     def of_differentiable(*moving: Any) -> Any:
         everything: list[Any] = list(arguments)
@@ -157,13 +199,14 @@ def _gradient_complaints(record: Record, function: Callable[..., Any]) -> list[s
             everything[position] = argument
         return function(*everything)
 
-    try:
-        value, pullback = ug.vjp(of_differentiable, *(arguments[i] for i in positions))
-        gradients = pullback(_cotangent(record.cotangent, np.asarray(value)))
-    except Exception as error:  # noqa: BLE001 - one broken record must not hide the others
-        return [f"gradient raises {_told(error)}"]
-    complaints = [f"vjp's {what}" for what in _value_complaints(record, value)]
-    for position, gradient in zip(positions, gradients, strict=True):
+    value, pullback = ug.vjp(of_differentiable, *(arguments[i] for i in positions))
+    return value, tuple(pullback(_cotangent(record.cotangent, value)))
+
+
+def _wrong_gradients(record: Record, gradients: Sequence[Any]) -> list[str]:
+    arguments, expected = record.arguments(), record.gradients()
+    complaints: list[str] = []
+    for position, gradient in zip(_moving(record), gradients, strict=True):
         different = _form_disagreement(gradient, arguments[position])
         if not different and expected[position] != UNSPECIFIED:
             want = decode(expected[position], "float64")
@@ -173,9 +216,11 @@ def _gradient_complaints(record: Record, function: Callable[..., Any]) -> list[s
     return complaints
 
 
-def _cotangent(kind: str, value: np.ndarray) -> np.ndarray:
-    ramp = np.arange(1, value.size + 1, dtype=value.dtype).reshape(value.shape)
-    return ramp if kind == "ramp" else np.ones_like(value)
+def _cotangent(kind: str, value: Any) -> np.ndarray:
+    dtype = as_dtype(value.dtype).numpy
+    if kind != "ramp":
+        return np.ones(value.shape, dtype)
+    return np.arange(1, math.prod(value.shape) + 1, dtype=dtype).reshape(value.shape)
 
 
 def _form_disagreement(gradient: Any, argument: np.ndarray) -> str | None:

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests import targets
 import unigrad as ug
-from tests.conformance.checker import Record, check, read_records
+from tests import targets
+from tests.conformance.checker import Record, check, check_together, read_records
 
 RECORDS = read_records()
 OPS = list(dict.fromkeys(record.op for record in RECORDS))
@@ -47,6 +47,19 @@ def test_values_and_gradients_follow_the_convention(op: str, target: str, autodi
         pytest.skip(f"{op}: a promise of graph mode only")
     with ug.use(target, autodiff=autodiff):
         complaints = [complaint for record in records for complaint in check(record)]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+#: Targets that compile some tens of records in a second or two.
+TOGETHER = ("tensorflow:graph", "tensorflow:xla")
+PARTS = [RECORDS[start : start + 60] for start in range(0, len(RECORDS), 60)]
+
+
+@pytest.mark.parametrize(("target", "autodiff"), targets.ways(TOGETHER))
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: f"from {part[0].id}")
+def test_so_do_they_many_in_one_function(part: list[Record], target: str, autodiff: str) -> None:
+    with ug.use(target, autodiff=autodiff):
+        complaints = check_together(_promised(part, autodiff))
     assert not complaints, "\n" + "\n".join(complaints)
 
 

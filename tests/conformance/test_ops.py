@@ -140,3 +140,31 @@ NATIVE = ("abs", "maximum", "where", "prod", "max", "matmul", "logistic", "netwo
 def test_native_derivatives_compiled(target: str) -> None:
     chosen = [one for name in NATIVE for one in _chosen(name)]
     _same(probe(chosen, order=1), chosen, target, "native")
+
+
+# -- compiled: a few at a time ---------------------------------------------------------------------
+
+#: Targets that compile tens of scenarios in a second or two: there every op has its turn.
+TOGETHER = ("tensorflow:graph", "tensorflow:xla")
+
+
+def _parts(names: list[str], size: int) -> list[object]:
+    """The chosen scenarios, a few at a time: the time to compile grows faster than a function."""
+    chosen = [scenario for name in names for scenario in _chosen(name)]
+    parts = [chosen[start : start + size] for start in range(0, len(chosen), size)]
+    return [pytest.param(part, id=f"{part[0].op} to {part[-1].op}") for part in parts]
+
+
+@pytest.mark.parametrize("target", targets.of(TOGETHER))
+@pytest.mark.parametrize("part", _parts(NAMES, 25))
+def test_values_together(part: list[Scenario], target: str) -> None:
+    _same(bundle(part), part, target, "graph")
+
+
+@pytest.mark.parametrize(("target", "autodiff"), targets.ways(TOGETHER))
+@pytest.mark.parametrize("part", _parts(DIFFERENTIABLE, 12))
+def test_derivatives_together(part: list[Scenario], target: str, autodiff: str) -> None:
+    if autodiff == "native":
+        part = [scenario for scenario in part if not scenario.graph_only]
+    order = 2 if (target, autodiff) == ("tensorflow:graph", "graph") else 1
+    _same(probe(part, order=order), part, target, autodiff)
