@@ -2,163 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from unigrad.backend import Dialect, Row
 from unigrad.backend.dialect import OURS, Fused
-from unigrad.ir.dims import Dim
-from unigrad.ir.nodes import CONSTANT, Node, tensor
+from unigrad.ir.nodes import Node, tensor
 from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
 from unigrad.ops.pattern import variables
-from unigrad_tensorflow.helpers import ELIMINATION, TRANSFORMS, VALUES
+from unigrad_tensorflow import conditions as of
+from unigrad_tensorflow.helpers import ELIMINATION, VALUES
+from unigrad_tensorflow.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["DIALECT", "XLA"]
-
-_WHOLE = frozenset(range(1, 65))
-
-
-# -- for which nodes a row serves ------------------------------------------------------------------
-
-
-def _is_number(node: Node) -> bool:
-    return node.op is CONSTANT and tensor(node).ndim == 0
-
-
-def _integral(node: Node) -> bool:
-    return not tensor(node.operands[0]).is_floating
-
-
-def _boolean(node: Node) -> bool:
-    return tensor(node.operands[0]).dtype.kind == "bool"
-
-
-def _unsigned(node: Node) -> bool:
-    return tensor(node.operands[0]).dtype.kind == "uint"
-
-
-def _unsigned_or_bool(node: Node) -> bool:
-    return _unsigned(node) or _boolean(node)
-
-
-def _double(node: Node) -> bool:
-    return tensor(node).dtype.name == "float64"
-
-
-def _of_bytes(count: int) -> Any:
-    return lambda node: tensor(node.operands[0]).dtype.itemsize == count
-
-
-def _by_known_integer(node: Node) -> bool:
-    """A division of integers by a number that is not 0, which would raise."""
-    divisor = node.operands[1]
-    return _integral(node) and _is_number(divisor) and divisor.params[0].item() != 0
-
-
-def _by_known_places(node: Node) -> bool:
-    """A shift by fewer places than there are bits."""
-    by = node.operands[1]
-    return _is_number(by) and 0 <= by.params[0].item() < 8 * tensor(node).dtype.itemsize
-
-
-def _to_known_power(node: Node) -> bool:
-    """A power of signed integers that XLA computes too: it reads six bits of the exponent."""
-    exponent = node.operands[1]
-    signed = tensor(node).dtype.kind == "int"
-    return signed and _is_number(exponent) and 0 <= exponent.params[0].item() < 64  # noqa: PLR2004
-
-
-def _to_number(node: Node) -> bool:
-    return _is_number(node.operands[1])
-
-
-def _to_whole_number(node: Node) -> bool:
-    exponent = node.operands[1]
-    return _is_number(exponent) and exponent.params[0].item() in _WHOLE
-
-
-def _by_number(node: Node) -> bool:
-    """Something and a number that is not NaN: in this order XLA keeps a NaN of the former."""
-    return _is_bound(node.operands[1]) and not _boolean(node)
-
-
-def _of_number(node: Node) -> bool:
-    return _is_bound(node.operands[0]) and not _boolean(node)
-
-
-def _between_numbers(node: Node) -> bool:
-    lower, upper = node.operands[1:]
-    if _boolean(node) or not (_is_bound(lower) and _is_bound(upper)):
-        return False
-    return lower.params[0].item() <= upper.params[0].item()
-
-
-def _is_bound(node: Node) -> bool:
-    return _is_number(node) and not math.isnan(node.params[0].item())
-
-
-def _is_known(node: Node) -> bool:
-    """A number to repeat, in a shape of known sizes."""
-    sizes: Any = tensor(node).shape
-    return _is_number(node.operands[0]) and not any(isinstance(size, Dim) for size in sizes)
-
-
-def _no_axis(node: Node) -> bool:
-    return not node.params[0]
-
-
-def _some_axis(node: Node) -> bool:
-    return bool(node.params[0])
-
-
-def _one_axis(node: Node) -> bool:
-    return len(node.params[0]) == 1
-
-
-def _double_along_one_axis(node: Node) -> bool:
-    return _double(node) and _one_axis(node)
-
-
-def _population(node: Node) -> bool:
-    """A variance over some axis that divides by the number of elements."""
-    return bool(node.params[0]) and node.params[2] == 0
-
-
-def _grows(node: Node) -> bool:
-    return tensor(node.operands[0]).dtype is not tensor(node).dtype
-
-
-def _reversed(node: Node) -> bool:
-    order: tuple[int, ...] = node.params[0]
-    return len(order) > 1 and order == tuple(reversed(range(len(order))))
-
-
-def _matrices_turned(node: Node) -> bool:
-    order: tuple[int, ...] = node.params[0]
-    count = len(order)
-    return count > 1 and order == (*range(count - 2), count - 1, count - 2)
-
-
-def _ndims(*wanted: int) -> Any:
-    def serves(node: Node) -> bool:
-        return tuple(operand.ndim for operand in node.operands) == wanted
-
-    return serves
-
-
-def _vector_second(node: Node) -> bool:
-    return tensor(node.operands[1]).ndim == 1
-
-
-def _vector_first(node: Node) -> bool:
-    return tensor(node.operands[0]).ndim == 1
-
-
-def _first_axis(node: Node) -> bool:
-    return node.params[0] == 0
 
 
 # -- fused kernels ---------------------------------------------------------------------------------
@@ -182,7 +40,7 @@ def _matrix_and(ndim: int) -> Any:
 
 _turned = shape.permute_dims(x, axes=(1, 0))
 
-FUSED = (
+PRODUCTS = (
     Fused(
         contraction.matmul(_turned, y), "tf.linalg.matvec(x, y, transpose_a=True)",
         when=_matrix_and(1),
@@ -194,8 +52,8 @@ FUSED = (
         contraction.matmul(x, shape.permute_dims(y, axes=(1, 0))),
         "tf.matmul(x, y, transpose_b=True)", when=_matrix_and(2),
     ),
-    Fused(elementwise.where(c, 1, 0), "tf.cast(c, out.dtype)", when=_same_shape),
 )  # fmt: skip
+FUSED = (*PRODUCTS, Fused(elementwise.where(c, 1, 0), "tf.cast(c, out.dtype)", when=_same_shape))
 
 # -- the table -------------------------------------------------------------------------------------
 
@@ -231,43 +89,44 @@ DIALECT = Dialect(
     fused=FUSED,
     rows={
         # arithmetic
-        e.add: (Row("x | y", when=_boolean), Row("x + y")),
+        e.add: (Row("x | y", when=of.boolean), Row("x + y")),
         e.subtract: "x - y",
-        e.multiply: (Row("x & y", when=_boolean), Row("x * y")),
+        e.multiply: (Row("x & y", when=of.boolean), Row("x * y")),
         e.divide: "x / y",
-        e.negative: (_call("~x + 1", when=_unsigned), Row("-x")),
+        e.negative: (_call("~x + 1", when=of.unsigned), Row("-x")),
         e.positive: "x",
-        e.absolute: (_call("x", when=_unsigned), _call("tf.abs(x)")),
-        e.sign: (_call("tf.cast(x != 0, out.dtype)", when=_unsigned), _call("tf.sign(x)")),
+        e.absolute: (_call("x", when=of.unsigned), _call("tf.abs(x)")),
+        e.sign: (_call("tf.cast(x != 0, out.dtype)", when=of.unsigned), _call("tf.sign(x)")),
         e.square: _call("tf.square(x)"),
         e.reciprocal: _call("tf.math.reciprocal(x)"),
         e.floor_divide: (
-            Row("x // y", when=_by_known_integer),
-            _call("floor_divide(x, y)", when=_integral),
+            Row("x // y", when=of.by_known_integer),
+            _call("floor_divide(x, y)", when=of.integral),
             _call("quotient(x, y)", faithful="quotient(tf.stop_gradient(x), tf.stop_gradient(y))"),
         ),
         e.remainder: (
-            Row("x % y", when=_by_known_integer),
-            _call("remainder(x, y)", when=_integral),
+            Row("x % y", when=of.by_known_integer),
+            _call("remainder(x, y)", when=of.integral),
             Row("x % y", gradient=OURS),
         ),
         e.fmod: (
-            _call("remainder(x, y)", when=_unsigned),
-            _last("tf.truncatemod(x, y)", when=_by_known_integer),
-            _call("fmod(x, y)", when=_integral),
+            _call("remainder(x, y)", when=of.unsigned),
+            _last("tf.truncatemod(x, y)", when=of.by_known_integer),
+            _call("fmod(x, y)", when=of.integral),
             _last("tf.truncatemod(x, y)", gradient=OURS),
         ),
         e.power: (
-            Row("x ** y", when=_to_known_power),
-            _call("integer_power(x, y)", when=_integral),
-            Row("x ** y", when=_to_whole_number, faithful="whole_power(x, y)"),
-            Row("x ** y", when=_to_number),
+            Row("x ** y", when=of.to_known_power),
+            _call("integer_power(x, y)", when=of.integral),
+            Row("x ** y", when=of.to_whole_number, faithful="whole_power(x, y)"),
+            _last("half_power(x, y)", when=of.to_half, gradient=OURS),
+            Row("x ** y", when=of.to_number),
             Row("x ** y", gradient=OURS),
         ),
-        e.floor: (_call("x", when=_integral), _call("tf.floor(x)")),
-        e.ceil: (_call("x", when=_integral), _call("tf.math.ceil(x)")),
-        e.trunc: (_call("x", when=_integral), _call("trunc(x)")),
-        e.round: (_call("x", when=_integral), _call("tf.round(x)")),
+        e.floor: (_call("x", when=of.integral), _call("tf.floor(x)")),
+        e.ceil: (_call("x", when=of.integral), _call("tf.math.ceil(x)")),
+        e.trunc: (_call("x", when=of.integral), _call("trunc(x)")),
+        e.round: (_call("x", when=of.integral), _call("tf.round(x)")),
         # transcendental
         e.sqrt: _call("tf.sqrt(x)"),
         e.rsqrt: _call("tf.math.rsqrt(x)"),
@@ -299,27 +158,27 @@ DIALECT = Dialect(
         e.atan2: _call("tf.atan2(x, y)", gradient=OURS),
         e.hypot: _call("hypot(x, y)", gradient=OURS),
         e.maximum: (
-            Row("x | y", when=_boolean),
-            _call("tf.maximum(x, y)", when=_integral),
-            _last("tf.maximum(x, y)", when=_by_number, faithful=_MAXIMUM),
-            Row("tf.maximum(y, x)", numbers="x", when=_of_number, faithful=_MAXIMUM),
+            Row("x | y", when=of.boolean),
+            _call("tf.maximum(x, y)", when=of.integral),
+            _last("tf.maximum(x, y)", when=of.by_number, faithful=_MAXIMUM),
+            Row("tf.maximum(y, x)", numbers="x", when=of.of_number, faithful=_MAXIMUM),
             _call("maximum(x, y)", faithful=_MAXIMUM),
         ),
         e.minimum: (
-            Row("x & y", when=_boolean),
-            _call("tf.minimum(x, y)", when=_integral),
-            _last("tf.minimum(x, y)", when=_by_number, faithful=_MINIMUM),
-            Row("tf.minimum(y, x)", numbers="x", when=_of_number, faithful=_MINIMUM),
+            Row("x & y", when=of.boolean),
+            _call("tf.minimum(x, y)", when=of.integral),
+            _last("tf.minimum(x, y)", when=of.by_number, faithful=_MINIMUM),
+            Row("tf.minimum(y, x)", numbers="x", when=of.of_number, faithful=_MINIMUM),
             _call("minimum(x, y)", faithful=_MINIMUM),
         ),
         e.fmax: (
-            Row("x | y", when=_boolean),
-            _call("tf.maximum(x, y)", when=_integral),
+            Row("x | y", when=of.boolean),
+            _call("tf.maximum(x, y)", when=of.integral),
             _call("fmax(x, y)", faithful="either(x, y, tf.greater, nan_wins=False)"),
         ),
         e.fmin: (
-            Row("x & y", when=_boolean),
-            _call("tf.minimum(x, y)", when=_integral),
+            Row("x & y", when=of.boolean),
+            _call("tf.minimum(x, y)", when=of.integral),
             _call("fmin(x, y)", faithful="either(x, y, tf.less, nan_wins=False)"),
         ),
         e.copysign: _call("copysign(x, y)", gradient=OURS),
@@ -327,45 +186,48 @@ DIALECT = Dialect(
         e.logaddexp: _call("logaddexp(x, y)", gradient=OURS),
         e.logaddexp2: _call("logaddexp2(x, y)", gradient=OURS),
         e.clip_between: (
-            Row("(x | lower) & upper", when=_boolean),
-            Row("tf.clip_by_value(x, lower, upper)", when=_between_numbers, numbers="lower upper"),
-            _call("tf.minimum(tf.maximum(x, lower), upper)", when=_integral),
+            Row("(x | lower) & upper", when=of.boolean),
+            Row(
+                "tf.clip_by_value(x, lower, upper)",
+                when=of.between_numbers, numbers="lower upper",
+            ),
+            _call("tf.minimum(tf.maximum(x, lower), upper)", when=of.integral),
             _call(
                 "minimum(maximum(x, lower), upper)",
                 faithful="clip_above(clip_below(x, lower), upper)",
             ),
         ),
         e.clip_below: (
-            Row("x | y", when=_boolean),
-            _call("tf.maximum(x, y)", when=_integral),
-            _last("tf.maximum(x, y)", when=_by_number),
+            Row("x | y", when=of.boolean),
+            _call("tf.maximum(x, y)", when=of.integral),
+            _last("tf.maximum(x, y)", when=of.by_number),
             _call("maximum(x, y)", faithful="clip_below(x, y)"),
         ),
         e.clip_above: (
-            Row("x & y", when=_boolean),
-            _call("tf.minimum(x, y)", when=_integral),
-            _last("tf.minimum(x, y)", when=_by_number),
+            Row("x & y", when=of.boolean),
+            _call("tf.minimum(x, y)", when=of.integral),
+            _last("tf.minimum(x, y)", when=of.by_number),
             _call("minimum(x, y)", faithful="clip_above(x, y)"),
         ),
         # comparison and logic
         e.equal: "x == y",
         e.not_equal: "x != y",
-        e.less: (Row("~x & y", when=_boolean), Row("x < y")),
-        e.less_equal: (Row("~x | y", when=_boolean), Row("x <= y")),
-        e.greater: (Row("x & ~y", when=_boolean), Row("x > y")),
-        e.greater_equal: (Row("x | ~y", when=_boolean), Row("x >= y")),
+        e.less: (Row("~x & y", when=of.boolean), Row("x < y")),
+        e.less_equal: (Row("~x | y", when=of.boolean), Row("x <= y")),
+        e.greater: (Row("x & ~y", when=of.boolean), Row("x > y")),
+        e.greater_equal: (Row("x | ~y", when=of.boolean), Row("x >= y")),
         e.isnan: (
-            _call("tf.zeros_like(x, dtype=tf.bool)", when=_integral), _call("tf.math.is_nan(x)")
+            _call("tf.zeros_like(x, dtype=tf.bool)", when=of.integral), _call("tf.math.is_nan(x)")
         ),
         e.isinf: (
-            _call("tf.zeros_like(x, dtype=tf.bool)", when=_integral), _call("tf.math.is_inf(x)")
+            _call("tf.zeros_like(x, dtype=tf.bool)", when=of.integral), _call("tf.math.is_inf(x)")
         ),
         e.isfinite: (
-            _call("tf.ones_like(x, dtype=tf.bool)", when=_integral), _call("tf.math.is_finite(x)")
+            _call("tf.ones_like(x, dtype=tf.bool)", when=of.integral), _call("tf.math.is_finite(x)")
         ),
         e.signbit: (
-            _call("tf.bitcast(x, tf.int64) < 0", when=_of_bytes(8)),
-            _call("tf.bitcast(x, tf.int32) < 0", when=_of_bytes(4)),
+            _call("tf.bitcast(x, tf.int64) < 0", when=of.of_bytes(8)),
+            _call("tf.bitcast(x, tf.int32) < 0", when=of.of_bytes(4)),
             _call("tf.bitcast(x, tf.int16) < 0"),
         ),
         e.logical_and: _call("x & y"),
@@ -377,11 +239,11 @@ DIALECT = Dialect(
         e.bitwise_xor: "x ^ y",
         e.bitwise_invert: _call("~x"),
         e.bitwise_left_shift: (
-            _last("tf.bitwise.left_shift(x, y)", when=_by_known_places),
+            _last("tf.bitwise.left_shift(x, y)", when=of.by_known_places),
             _call("left_shift(x, y)"),
         ),
         e.bitwise_right_shift: (
-            _last("tf.bitwise.right_shift(x, y)", when=_by_known_places),
+            _last("tf.bitwise.right_shift(x, y)", when=of.by_known_places),
             _call("right_shift(x, y)"),
         ),
         # selection and casting
@@ -390,7 +252,7 @@ DIALECT = Dialect(
         e.stop_gradient: _call("tf.stop_gradient(x)"),
         e.barrier: "x",
         # special functions
-        p.erf: (_call("erf(x)", when=_double), _call("tf.math.erf(x)")),
+        p.erf: (_call("erf(x)", when=of.double), _call("tf.math.erf(x)")),
         p.erfc: _call("tf.math.erfc(x)"),
         p.gammaln: _call("tf.math.lgamma(x)", gradient=OURS),
         p.digamma: _call("digamma(x)", gradient=OURS),
@@ -399,67 +261,76 @@ DIALECT = Dialect(
         p.xlog1py: _call("xlog1py(x, y)", gradient=OURS),
         # reductions
         r.sum_: (
-            Row("tf.cast(x, out.dtype)", when=_no_axis),
-            Row("tf.reduce_sum(tf.cast(x, out.dtype), axis=axis, keepdims=keepdims)", when=_grows),
+            Row("tf.cast(x, out.dtype)", when=of.no_axis),
+            Row(
+                "tf.reduce_sum(tf.cast(x, out.dtype), axis=axis, keepdims=keepdims)",
+                when=of.grows,
+            ),
             Row("tf.reduce_sum(x, axis=axis, keepdims=keepdims)"),
         ),
-        r.mean: (Row("x", when=_no_axis), Row("tf.reduce_mean(x, axis=axis, keepdims=keepdims)")),
+        r.mean: (Row("x", when=of.no_axis), Row("tf.reduce_mean(x, axis=axis, keepdims=keepdims)")),
         r.prod: (
-            Row("tf.cast(x, out.dtype)", when=_no_axis),
-            Row("tf.reduce_prod(tf.cast(x, out.dtype), axis=axis, keepdims=keepdims)", when=_grows),
+            Row("tf.cast(x, out.dtype)", when=of.no_axis),
+            Row(
+                "tf.reduce_prod(tf.cast(x, out.dtype), axis=axis, keepdims=keepdims)",
+                when=of.grows,
+            ),
             Row("tf.reduce_prod(x, axis=axis, keepdims=keepdims)", gradient=OURS),
         ),
         r.max_: (
-            Row("x", when=_no_axis),
-            Row("tf.reduce_max(x, axis=axis, keepdims=keepdims)", when=_integral),
+            Row("x", when=of.no_axis),
+            Row("tf.reduce_max(x, axis=axis, keepdims=keepdims)", when=of.integral),
             Row("extremum(tf.reduce_max, x, axis=axis, keepdims=keepdims)"),
         ),
         r.min_: (
-            Row("x", when=_no_axis),
-            Row("tf.reduce_min(x, axis=axis, keepdims=keepdims)", when=_integral),
+            Row("x", when=of.no_axis),
+            Row("tf.reduce_min(x, axis=axis, keepdims=keepdims)", when=of.integral),
             Row("extremum(tf.reduce_min, x, axis=axis, keepdims=keepdims)"),
         ),
         r.var: (
             Row(
                 "tf.math.reduce_variance(x, axis=axis, keepdims=keepdims)",
-                when=_population, gradient=OURS,
+                when=of.population, gradient=OURS,
             ),
-            Row("variance(x, axis, correction, keepdims)", when=_some_axis, gradient=OURS),
+            Row("variance(x, axis, correction, keepdims)", when=of.some_axis, gradient=OURS),
         ),
         r.std: (
-            Row("tf.sqrt(tf.math.reduce_variance(tf.stop_gradient(x), axis=()))", when=_no_axis),
+            Row(
+                "tf.sqrt(variance(tf.stop_gradient(x), axis, correction, keepdims))",
+                when=of.no_axis,
+            ),
             Row(
                 "tf.math.reduce_std(x, axis=axis, keepdims=keepdims)",
-                when=_population, gradient=OURS,
+                when=of.population, gradient=OURS,
             ),
             Row("tf.sqrt(variance(x, axis, correction, keepdims))", gradient=OURS),
         ),
         r.logsumexp: (
-            Row("x", when=_no_axis),
+            Row("x", when=of.no_axis),
             Row("tf.reduce_logsumexp(x, axis=axis, keepdims=keepdims)", gradient=OURS),
         ),
         r.any_: (
-            Row("tf.cast(x, tf.bool)", when=_no_axis),
-            Row("tf.reduce_any(x, axis=axis, keepdims=keepdims)", when=_boolean),
+            Row("tf.cast(x, tf.bool)", when=of.no_axis),
+            Row("tf.reduce_any(x, axis=axis, keepdims=keepdims)", when=of.boolean),
             Row("tf.reduce_any(x != 0, axis=axis, keepdims=keepdims)"),
         ),
         r.all_: (
-            Row("tf.cast(x, tf.bool)", when=_no_axis),
-            Row("tf.reduce_all(x, axis=axis, keepdims=keepdims)", when=_boolean),
+            Row("tf.cast(x, tf.bool)", when=of.no_axis),
+            Row("tf.reduce_all(x, axis=axis, keepdims=keepdims)", when=of.boolean),
             Row("tf.reduce_all(x != 0, axis=axis, keepdims=keepdims)"),
         ),
         r.argmax: Row("index_of(tf.argmax, x, axis=axis, keepdims=keepdims)"),
         r.argmin: Row("index_of(tf.argmin, x, axis=axis, keepdims=keepdims)"),
         nn.softmax: (
-            Row("tf.nn.softmax(x, axis=axis)", when=_double_along_one_axis),
-            Row("softmax(x, axis=axis)", when=_one_axis),
+            Row("tf.nn.softmax(x, axis=axis)", when=of.double_along_one_axis),
+            Row("softmax(x, axis=axis)", when=of.one_axis),
         ),
-        nn.log_softmax: Row("tf.nn.log_softmax(x, axis=axis)", when=_one_axis),
+        nn.log_softmax: Row("tf.nn.log_softmax(x, axis=axis)", when=of.one_axis),
         # products
         contraction.matmul: (
-            _call("tf.reduce_sum(x * y)", when=_ndims(1, 1)),
-            _call("tf.linalg.matvec(x, y)", when=_vector_second),
-            _call("tf.linalg.matvec(y, x, transpose_a=True)", when=_vector_first),
+            _call("tf.reduce_sum(x * y)", when=of.ndims(1, 1)),
+            _call("tf.linalg.matvec(x, y)", when=of.vector_second),
+            _call("tf.linalg.matvec(y, x, transpose_a=True)", when=of.vector_first),
             Row("x @ y"),
         ),
         contraction.tensordot: "tf.tensordot(x, y, axes=axes)",
@@ -467,19 +338,19 @@ DIALECT = Dialect(
         # shapes
         s.reshape: "tf.reshape(x, shape)",
         s.permute_dims: (
-            Row("tf.transpose(x)", when=_reversed),
-            Row("tf.linalg.matrix_transpose(x)", when=_matrices_turned),
+            Row("tf.transpose(x)", when=of.is_reversed),
+            Row("tf.linalg.matrix_transpose(x)", when=of.matrices_turned),
             Row("tf.transpose(x, axes)"),
         ),
         s.broadcast_to: (
-            Row("tf.constant(x, dtype=out.dtype, shape=shape)", when=_is_known, numbers="x"),
+            Row("tf.constant(x, dtype=out.dtype, shape=shape)", when=of.is_known, numbers="x"),
             Row("tf.broadcast_to(x, shape)"),
         ),
         s.expand_dims: (
-            Row("tf.expand_dims(x, axis)", when=_one_axis), Row("tf.reshape(x, out.shape)")
+            Row("tf.expand_dims(x, axis)", when=of.one_axis), Row("tf.reshape(x, out.shape)")
         ),
         s.squeeze: Row("tf.squeeze(x, axis)"),
-        s.flip: (Row("tf.reverse(x, [axis])", when=_one_axis), Row("tf.reverse(x, axis)")),
+        s.flip: (Row("tf.reverse(x, [axis])", when=of.one_axis), Row("tf.reverse(x, axis)")),
         s.reweigh: "x",
         s.concat: "tf.concat([arrays], axis=axis)",
         s.stack: "tf.stack([arrays], axis=axis)",
@@ -489,7 +360,7 @@ DIALECT = Dialect(
         s.place_at: "place_at(x, key, shape)",
         s.take_within: "tf.gather(x, indices, axis=axis)",
         s.add_at: (
-            Row("tf.math.unsorted_segment_sum(x, indices, size)", when=_first_axis),
+            Row("tf.math.unsorted_segment_sum(x, indices, size)", when=of.first_axis),
             Row("add_at(x, indices, axis, size)"),
         ),
         # matrices
@@ -508,5 +379,18 @@ DIALECT = Dialect(
     },
 )  # fmt: skip
 
-XLA = DIALECT.variant({linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS)})
-"""What is compiled by XLA: there a singular matrix has another test, and another solution."""
+XLA = DIALECT.variant(
+    {
+        linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS),
+        e.astype: (
+            _call("tf.where(x, tf.constant(1.0, dtype=dtype), 0.0)", when=of.truth_as_float),
+            _call("tf.cast(x, dtype)"),
+        ),
+    },
+    PRODUCTS,
+)
+"""What is compiled by XLA.
+
+A singular matrix has another test there, and another solution. A product with a cast of booleans is
+taken for a selection, in which a NaN would hide.
+"""

@@ -5,7 +5,7 @@ Those that a file uses are written at its head: it imports TensorFlow and nothin
 
 from __future__ import annotations
 
-__all__ = ["ELIMINATION", "TRANSFORMS", "VALUES"]
+__all__ = ["ELIMINATION", "VALUES"]
 
 VALUES = '''
 def size_of(x, axis):
@@ -43,12 +43,18 @@ def quotient(x, y):
 def integer_power(x, y):
     """x ** y of integers by squaring; of y XLA itself reads six bits, and some have no power."""
     if tf.executing_eagerly() and not x.dtype.is_unsigned:
-        return x ** y
+        return x**y
     power, square = tf.ones_like(x + y), x
     for _ in range(8 * x.dtype.size):
         power = tf.where(y & 1 != 0, power * square, power)
         square, y = square * square, tf.bitwise.right_shift(y, 1)
     return power
+
+
+def half_power(x, y):
+    """x ** 0.5 or x ** -0.5; in a graph TensorFlow takes the root, which -0.0 and -inf have not."""
+    positive = tf.where((x == 0) | (x == -math.inf), tf.abs(x), x)
+    return tf.sqrt(positive) if y > 0 else tf.math.rsqrt(positive)
 
 
 def left_shift(x, y):
@@ -147,12 +153,12 @@ def heaviside(x, y):
 
 
 def variance(x, axis, correction, keepdims):
-    """The variance by parts, for any number of elements and any correction."""
+    """The variance by parts, for any number of elements; NaN where the correction leaves none."""
     axes = list(axis) if isinstance(axis, tuple) else [axis]
     centred = x - tf.reduce_mean(x, axis=axes, keepdims=True)
     total = tf.reduce_sum(tf.square(centred), axis=axes, keepdims=keepdims)
-    count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), x.dtype)
-    return total / (count - correction)
+    freedom = tf.cast(tf.reduce_prod([size_of(x, i) for i in axes]), x.dtype) - correction
+    return total / tf.where(freedom > 0, freedom, math.nan)
 
 
 def logaddexp(x, y):
@@ -216,8 +222,8 @@ def extremum(native, x, axis=None, keepdims=False):
     value = native(x, axis=axis, keepdims=keepdims)
     if tf.executing_eagerly():
         return value
-    poisoned = tf.reduce_any(tf.math.is_nan(x), axis=axis, keepdims=keepdims)
-    return value * tf.where(poisoned, tf.constant(math.nan, x.dtype), 1.0)
+    hidden = tf.reduce_any(tf.math.is_nan(x), axis=axis, keepdims=keepdims)
+    return value * tf.where(hidden, tf.constant(math.nan, x.dtype), 1.0)
 
 
 def index_of(native, x, axis=None, keepdims=False):
@@ -225,9 +231,9 @@ def index_of(native, x, axis=None, keepdims=False):
     flat, along = (tf.reshape(x, (-1,)), 0) if axis is None else (x, axis)
     index = native(flat, axis=along)
     if x.dtype.is_floating:
-        poisoned = tf.math.is_nan(flat)
-        first = tf.argmax(tf.cast(poisoned, tf.int8), axis=along)
-        index = tf.where(tf.reduce_any(poisoned, axis=along), first, index)
+        unknown = tf.math.is_nan(flat)
+        first = tf.argmax(tf.cast(unknown, tf.int8), axis=along)
+        index = tf.where(tf.reduce_any(unknown, axis=along), first, index)
     if not keepdims:
         return index
     return tf.reshape(index, [1] * x.shape.rank) if axis is None else tf.expand_dims(index, axis)
@@ -286,8 +292,8 @@ def cholesky(x):
 
 def solve(a, b):
     """x with a @ x = b for matrices b, NaN where a is singular."""
-    sign, _ = tf.linalg.slogdet(a)
-    failed = ~(tf.abs(sign) > 0)
+    sign, size = tf.linalg.slogdet(a)
+    failed = (sign == 0) | tf.math.is_nan(sign * size)
     identity = tf.eye(tf.shape(a)[-1], dtype=a.dtype)
     a = tf.where(failed[..., tf.newaxis, tf.newaxis], identity, a)  # else TensorFlow raises
     if a.shape[:-2] != b.shape[:-2]:
@@ -308,180 +314,6 @@ def solve_triangular(a, b, lower, transpose, unit_diagonal):
     return poisoned(x, tf.reduce_any(diagonal == 0, axis=-1))
 '''
 
-TRANSFORMS = '''
-def pull_back(function, wrt, seeds, *operands):
-    """The outputs of a function, then the cotangents of its operands wrt.
-
-    The last operands are the cotangents of its outputs seeds.
-    """
-    count = len(operands) - len(seeds)
-    inputs = unshared(operands[:count], wrt)
-    chosen = [inputs[i] for i in wrt]
-    if not chosen or not seeds:
-        return (*function(*inputs), *[tf.zeros_like(x) for x in chosen])
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(chosen)
-        outputs = function(*inputs)
-    seeded = [outputs[i] for i in seeds]
-    weights = None  # which stands for ones
-    if any(g.__class__ is not float or g != 1.0 for g in operands[count:]):
-        weights = [filled(g, y) for g, y in zip(operands[count:], seeded)]
-    found = tape.gradient(
-        seeded, chosen, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
-    )
-    return (*outputs, *[tf.convert_to_tensor(g) for g in found])
-
-
-def push_forward(function, wrt, *operands):
-    """The outputs of a function, then their tangents, by TensorFlow's forward mode.
-
-    The last operands are the tangents of its operands wrt.
-    """
-    count = len(operands) - len(wrt)
-    inputs = unshared(operands[:count], wrt)
-    chosen = [inputs[i] for i in wrt]
-    given = [filled(t, x) for t, x in zip(operands[count:], chosen)]
-    with tf.autodiff.ForwardAccumulator(chosen, given) as accumulator:
-        outputs = function(*inputs)
-    zero = tf.UnconnectedGradients.ZERO
-    found = [accumulator.jvp(y, zero) if y.dtype.is_floating else tf.zeros_like(y) for y in outputs]
-    return (*outputs, *[tf.convert_to_tensor(t) for t in found])
-
-
-def push_forward_by_tapes(function, wrt, *operands):
-    """The same by two tapes: the derivative of the cotangents by the cotangent of the outputs.
-
-    Forward mode multiplies by the tangent 0 of what does not vary, which is NaN beside an infinity.
-    """
-    count = len(operands) - len(wrt)
-    inputs = unshared(operands[:count], wrt)
-    chosen = [inputs[i] for i in wrt]
-    with tf.GradientTape(watch_accessed_variables=False) as outer:
-        with tf.GradientTape(watch_accessed_variables=False) as inner:
-            inner.watch(chosen)
-            outputs = function(*inputs)
-        seeded = [y for y in outputs if y.dtype.is_floating]
-        weights = [tf.ones_like(y) for y in seeded]
-        outer.watch(weights)
-        found = inner.gradient(seeded, chosen, weights) if seeded else []
-        pulled = [(tf.convert_to_tensor(g), t) for g, t in zip(found, operands[count:]) if g is not None]
-    tangents = outer.gradient(
-        [g for g, _ in pulled], weights, [filled(t, g) for g, t in pulled],
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
-    rest = iter([tf.convert_to_tensor(t) for t in tangents])
-    return (*outputs, *[next(rest) if y.dtype.is_floating else tf.zeros_like(y) for y in outputs])
-
-
-def unshared(operands, wrt):
-    """The operands; where one is there twice, aliases, so that each counts for itself."""
-    inputs = list(operands)
-    if len({id(x) for x in inputs}) < len(inputs):
-        for i in wrt:
-            inputs[i] = tf.identity(inputs[i])
-    return inputs
-
-
-def filled(value, x):
-    """A cotangent or tangent of x that may be given as a number."""
-    return tf.ones_like(x) * value if value.__class__ is float else value
-
-
-def summed_to(cotangent, x):
-    """A cotangent summed over the axes along which x was repeated."""
-    if x.shape.is_fully_defined() and cotangent.shape == x.shape:
-        return cotangent
-    axes, _ = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(x), s1=tf.shape(cotangent))
-    return tf.reshape(tf.reduce_sum(cotangent, axes), tf.shape(x))
-
-
-def spread_to(tangent, y):
-    """A tangent repeated along the axes along which its operand was."""
-    if y.shape.is_fully_defined() and tangent.shape == y.shape:
-        return tangent
-    return tf.broadcast_to(tangent, tf.shape(y))
-
-
-def differentiated(value, pulls, pushes):
-    """A function with a derivative of its own, to every order and in every mode."""
-
-    def pull(i, cotangent, *given):
-        def pulled(cotangent, *given):
-            return summed_to(pulls[i](*given, cotangent)[0], given[i])
-
-        return linear(pulled, lambda t, *given: push(i, t, *given), cotangent, given)
-
-    def push(i, tangent, *given):
-        def pushed(tangent, *given):
-            return spread_to(pushes[i](*given, tangent)[0], given[-1])
-
-        return linear(pushed, lambda g, *given: pull(i, g, *given), tangent, given)
-
-    def backward(operands, out):
-        return lambda cotangent: [
-            None if pulls[i] is None else pull(i, cotangent, *operands, out)
-            for i in range(len(pulls))
-        ]
-
-    return lambda *operands: recorded(lambda *given: value(*given)[0], operands, backward)
-
-
-def linear(function, transposed, direction, given):
-    """A function of a direction and of what is given, linear in the direction.
-
-    Its derivative by the direction is its transpose; TensorFlow's own would be NaN where a factor
-    that a selection discards is infinite.
-    """
-    if forwardprop_util.pack_tangents([direction, *given]).indices:
-        return function(direction, *given)  # forward mode at work does not bear tapes inside
-
-    def backward(operands, out):
-        direction, *given = operands
-        varied = [x for x in given if x.dtype.is_floating]
-
-        def gradient(weight):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(varied)
-                result = function(direction, *given)
-            zero = tf.UnconnectedGradients.ZERO
-            found = iter(tape.gradient(result, varied, weight, unconnected_gradients=zero))
-            rest = [next(found) if x.dtype.is_floating else None for x in given]
-            return [transposed(weight, *given), *rest]
-
-        return gradient
-
-    return recorded(function, (direction, *given), backward)
-
-
-def recorded(function, operands, backward):
-    """The result of a function whose derivative is given, for all that differentiates it."""
-    building = not tf.executing_eagerly()
-    if building:  # a derivative of this graph cannot reach tensors of the graphs around it
-        graph = tf.compat.v1.get_default_graph()
-        operands = [x if getattr(x, "graph", None) is graph else tf.identity(x) for x in operands]
-    with record.stop_recording():
-        out = function(*operands)
-        if building:
-            out = with_gradient(out, operands, backward)
-        elif any(out is x for x in operands):
-            out = tf.identity(out)
-    # Forward mode does not see a custom gradient, but it obeys what is recorded.
-    record.record_operation("rule", [out], list(operands), backward(operands, out))
-    return out
-
-
-def with_gradient(out, operands, backward):
-    """A tensor of a graph that tells what differentiates the graph later."""
-    try:
-        tf.RegisterGradient("Rule")(lambda op, cotangent, *_: [None, *op.rule(cotangent)])
-    except KeyError:
-        pass  # it is registered already
-    with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": "Rule"}):
-        out, *_ = tf.identity_n([out, *operands])
-    out.op.rule = backward(operands, out)  # not in a table of TensorFlow's: it goes with the graph
-    return out
-'''
-
 ELIMINATION = '''
 def solve(a, b):
     """x with a @ x = b for matrices b, NaN where a is singular.
@@ -492,12 +324,15 @@ def solve(a, b):
         batch = tf.broadcast_dynamic_shape(tf.shape(a)[:-2], tf.shape(b)[:-2])
         a = tf.broadcast_to(a, tf.concat([batch, tf.shape(a)[-2:]], axis=0))
         b = tf.broadcast_to(b, tf.concat([batch, tf.shape(b)[-2:]], axis=0))
+    if a.shape[-1] == 0:
+        return b
     size = tf.shape(a)[-1]
     places = tf.range(size)
 
     def eliminate(k, rows):
         column = tf.gather(rows, k, axis=-1)
-        pivot = tf.argmax(tf.where(places >= k, tf.abs(column), -1.0), axis=-1, output_type=tf.int32)
+        below = tf.where(places >= k, tf.abs(column), -1.0)
+        pivot = tf.argmax(below, axis=-1, output_type=tf.int32)
         first = tf.gather(rows, k, axis=-2)
         chosen = tf.gather(rows, pivot, axis=-2, batch_dims=rows.shape.rank - 2)
         here = (places == k)[:, tf.newaxis]
@@ -506,12 +341,13 @@ def solve(a, b):
         rows = tf.where(here, chosen[..., tf.newaxis, :], rows)
         head = tf.gather(chosen, k, axis=-1)[..., tf.newaxis]
         factors = tf.gather(rows, k, axis=-1) / tf.where(head != 0, head, 1.0)
-        below = tf.where(places > k, factors, 0.0)[..., tf.newaxis]
-        return k + 1, rows - below * chosen[..., tf.newaxis, :]
+        factors = tf.where(places > k, factors, 0.0)[..., tf.newaxis]
+        return k + 1, rows - factors * chosen[..., tf.newaxis, :]
 
     rows = tf.concat([a, b], axis=-1)
     _, rows = tf.while_loop(lambda k, _: k < size, eliminate, (0, rows))
     upper, right = rows[..., :size], rows[..., size:]
     x = tf.linalg.triangular_solve(upper, right, lower=False)
-    return poisoned(x, tf.reduce_any(tf.linalg.diag_part(upper) == 0, axis=-1))
+    regular = tf.abs(tf.linalg.diag_part(upper)) > 0  # neither 0 nor NaN
+    return poisoned(x, ~tf.reduce_all(regular, axis=-1))
 '''

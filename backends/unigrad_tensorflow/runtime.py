@@ -33,10 +33,10 @@ __all__ = [
     "from_numpy", "is_native", "on_tape", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
-VERSION: Final = tf.__version__
-
 _tf: Final = cast("Any", tf)
 """TensorFlow, which ships no annotations worth the name."""
+
+VERSION: Final[str] = _tf.__version__
 
 # Eager tensors have a class of their own, and no public name.
 ARRAY_TYPE: Final[type] = cast("Any", ops).EagerTensor
@@ -49,8 +49,8 @@ _OURS: Final[dict[Any, DType]] = {native: dtype for dtype, native in _NATIVE.ite
 
 _DLPACK_CPU: Final = 1
 
-# In a tf.function of the caller's, AutoGraph would rewrite unigrad function by function, and warn of
-# those that it cannot. To leave a module alone it has a list, of modules of its own and of others.
+# In a tf.function of the caller's, AutoGraph would rewrite unigrad function by function, and warn
+# of those that it cannot. It has a list of modules to leave alone, its own and some of others.
 _autograph: Final[Any] = cast("Any", autograph)
 _autograph.CONVERSION_RULES = (
     _autograph.DoNotConvert("unigrad"), _autograph.DoNotConvert("unigrad_tensorflow"),
@@ -173,7 +173,7 @@ def device_of(values: Sequence[Any]) -> str | None:
     found = None
     for value in values:
         if isinstance(value, ARRAY_TYPE):
-            found = canonical_device(cast("Any", value).device)
+            found = canonical_device(value.device)
             if found != "cpu":
                 return found
     # Its own choice is a GPU if there is one; a tensor on the CPU is there on purpose.
@@ -261,7 +261,7 @@ def _concrete(function: Callable[..., Any], wanted: Compilation) -> Callable[...
     compiled = _tf.function(of_tensors, autograph=False, jit_compile=wanted.mode == "xla" or None)
     concrete = compiled.get_concrete_function(*specs)
     captures = tuple(concrete.captured_inputs)
-    inference = getattr(concrete, "inference_fn", None)
+    inference: Any = getattr(concrete, "inference_fn", None)
     innermost = getattr(inference, "call_flat", None)
     if innermost is None:  # another TensorFlow: by the public way
         return concrete
@@ -270,7 +270,7 @@ def _concrete(function: Callable[..., Any], wanted: Compilation) -> Callable[...
     def call(*tensors: Any) -> Any:
         return pack(innermost(*tensors, *captures))
 
-    call.concrete = concrete  # its graph lives as long as it does
+    cast("Any", call).concrete = concrete  # its graph lives as long as it does
     return call
 
 

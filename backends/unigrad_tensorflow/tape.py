@@ -11,15 +11,15 @@ order of derivative is one more operation of the same kind.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import tensorflow as tf
-from tensorflow.python import pywrap_tfe
+from tensorflow.python import pywrap_tfe  # pyright: ignore[reportUnknownVariableType]
 from tensorflow.python.eager import forwardprop_util, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Hashable, Sequence
 
     from unigrad.ir.nodes import Graph
     from unigrad.ir.types import TensorType
@@ -65,7 +65,7 @@ def on_tape(values: Sequence[Any]) -> Hashable:
 
 def _is_followed(value: Any) -> bool:
     if isinstance(value, _tf.Variable):
-        return cast("Any", value).trainable
+        return value.trainable
     return isinstance(value, _tf.Tensor) and (
         _record.should_record_backprop([value]) or bool(_forward.pack_tangents([value]).indices)
     )
@@ -81,8 +81,8 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
     """
     inputs = [type_.is_floating for type_ in tape.graph.input_types]
     outputs = [type_.is_floating for type_ in tape.graph.output_types]
-    followed = kind if isinstance(kind, tuple) else (True,) * len(inputs)
-    followed = (*followed, *(True,) * (len(inputs) - len(followed)))  # hidden ones come last
+    followed: list[bool] = list(cast("Any", kind)) if isinstance(kind, tuple) else []
+    followed += [True] * (len(inputs) - len(followed))  # hidden ones come last
     # What nothing follows is left out: forward mode would multiply by its tangent, which is 0.
     wrt = tuple(i for i, floating in enumerate(inputs) if floating and followed[i])
     seeds = tuple(i for i, floating in enumerate(outputs) if floating)
@@ -131,7 +131,7 @@ def _inside(values: Sequence[Any]) -> tuple[Any, ...]:
 
 
 @contextmanager
-def _typed(tensors: Sequence[Any], types: Sequence[TensorType]) -> Iterator[None]:
+def _typed(tensors: Sequence[Any], types: Sequence[TensorType]) -> Generator[None]:
     """Let tensors whose sizes TensorFlow does not know have those that the graph says."""
     marked: list[Any] = []
     for tensor, type_ in zip(tensors, types, strict=True):
@@ -163,10 +163,8 @@ def _with_gradient(
     What ``tf.custom_gradient`` does, but for its table of all gradients ever made, which would keep
     every graph alive: here the gradient is kept by the operation, and goes with it.
     """
-    try:
+    with suppress(KeyError):  # it is registered already
         _tf.RegisterGradient("UnigradFunction")(_later)
-    except KeyError:
-        pass  # it is registered already
     graph = _tf.compat.v1.get_default_graph()
     with graph.gradient_override_map({"IdentityN": "UnigradFunction"}):
         marked = _tf.identity_n([*results, *values])

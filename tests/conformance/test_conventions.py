@@ -35,7 +35,7 @@ STABILISED = {
 ALONE = ("numpy", "torch:eager", "tensorflow:eager", "jax:eager")
 
 #: Targets on which it takes a while: there many records are one function.
-TOGETHER = ("jax:jit",)
+TOGETHER = ("tensorflow:graph", "tensorflow:xla", "jax:jit")
 
 PARTS = [OPS[start : start + 8] for start in range(0, len(OPS), 8)]
 

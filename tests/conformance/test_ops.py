@@ -139,6 +139,13 @@ BUNDLED = (
     Bundled("torch:compile", "graph", 0, _ordinary(NAMES[::2]), slow=True),
     Bundled("torch:compile", "graph", 1, _ordinary(SOME), slow=True),
     Bundled("torch:compile", "native", 1, _ordinary(FEW), slow=True),
+    # The time to compile grows faster than a function.
+    Bundled("tensorflow:graph", "graph", 0, _ordinary(NAMES), 25),
+    Bundled("tensorflow:graph", "graph", 2, _ordinary(DIFFERENTIABLE), 12),
+    Bundled("tensorflow:graph", "native", 1, _ordinary(DIFFERENTIABLE), 12),
+    Bundled("tensorflow:xla", "graph", 0, _ordinary(NAMES), 25),
+    Bundled("tensorflow:xla", "graph", 1, _ordinary(DIFFERENTIABLE), 12),
+    Bundled("tensorflow:xla", "native", 1, _ordinary(DIFFERENTIABLE), 12),
     Bundled("jax:jit", "graph", 0, EVERY, 100),
     Bundled("jax:jit", "graph", 2, EVERY_DERIVATIVE, 60),
     Bundled("jax:jit", "native", 2, EVERY_DERIVATIVE, 60),

@@ -159,23 +159,37 @@ class Dialect:
         self.size = size
         self.helpers = {node.name: _source(helpers, node) for node in _functions(helpers)}
         self.templates: dict[Any, tuple[Template, ...]] = {}
-        self._add(rows)
-        self.fused: dict[Any, list[tuple[Fused, Template]]] = {}
+        self.add(rows)
+        self.fused = self.parse_fused(fused)
+
+    def variant(
+        self, rows: Mapping[Op[...], str | Row | Sequence[Row]], fused: Sequence[Fused]
+    ) -> Dialect:
+        """The same table with other rows for some ops and for patterns, for a mode that needs them.
+
+        Args:
+            rows: for each op that differs, its rows.
+            fused: all rows for patterns.
+        """
+        other = copy(self)
+        other.helpers, other.templates = dict(self.helpers), dict(self.templates)
+        other.add(rows)
+        other.fused = other.parse_fused(fused)
+        return other
+
+    def parse_fused(self, fused: Sequence[Fused]) -> dict[Any, list[tuple[Fused, Template]]]:
+        """Rows for patterns, by the op at the root of each."""
+        found: dict[Any, list[tuple[Fused, Template]]] = {}
         for one in fused:
             words = set(re.findall(r"\w+", one.text))
             names = [name for name in one.pattern.variable_names if name in words]
             what = f"the pattern {one.pattern!r}"
             template = self._template(Row(one.text), what, _Arguments(tuple(names)))
-            self.fused.setdefault(one.pattern.op, []).append((one, template))
+            found.setdefault(one.pattern.op, []).append((one, template))
+        return found
 
-    def variant(self, rows: Mapping[Op[...], str | Row | Sequence[Row]]) -> Dialect:
-        """The same table with other rows for some ops, for a mode that needs them."""
-        other = copy(self)
-        other.helpers, other.templates = dict(self.helpers), dict(self.templates)
-        other._add(rows)  # noqa: SLF001  (of this very class)
-        return other
-
-    def _add(self, rows: Mapping[Op[...], str | Row | Sequence[Row]]) -> None:
+    def add(self, rows: Mapping[Op[...], str | Row | Sequence[Row]]) -> None:
+        """Rows for ops, in the place of those that are there."""
         for op, given in rows.items():
             listed = (given,) if isinstance(given, (str, Row)) else tuple(given)
             self.templates[op] = tuple(

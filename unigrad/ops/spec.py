@@ -9,17 +9,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    ClassVar,
-    Final,
-    Generic,
-    ParamSpec,
-    TypeAlias,
-    cast,
-)
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, ParamSpec, TypeAlias, cast
 
 import numpy as np
 
@@ -35,24 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = [
-    "INTERPRETERS",
-    "OPS",
-    "Array",
-    "Axes",
-    "Composite",
-    "Op",
-    "Sample",
-    "Zero",
-    "apply",
-    "as_node",
-    "build",
-    "composite",
-    "default_float",
-    "describe",
-    "number_node",
-    "set_capture",
+    "INTERPRETERS", "OPS", "Array", "Axes", "Composite", "Op", "Sample", "Zero", "apply", "as_node",
+    "build", "composite", "default_float", "describe", "number_node", "set_capture",
     "set_evaluator",
-]
+]  # fmt: skip
 
 P = ParamSpec("P")
 
@@ -104,8 +80,7 @@ class Op(Generic[P]):
         constant: whether its result is constant for every derivative.
     """
 
-    # So that TensorFlow's AutoGraph does not rewrite what a tf.function of the user's calls.
-    autograph_info__: ClassVar[dict[str, Any]] = {}
+    autograph_info__ = None  # what has it is not rewritten by TensorFlow's AutoGraph
 
     def __init__(
         self,

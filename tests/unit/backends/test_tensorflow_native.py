@@ -85,13 +85,14 @@ def test_native_derivatives_keep_the_convention_at_every_special_point(op: Op[..
         agree(ours, theirs, op.name)
 
 
+@pytest.mark.parametrize("autodiff", ["graph", "native"])
 @pytest.mark.parametrize("target", COMPILED)
 @pytest.mark.parametrize("ops", chunks(DIFFERENTIABLE, 15), ids=lambda ops: f"from {ops[0].name}")
-def test_so_do_they_when_compiled(ops: list[Op[...]], target: str) -> None:
+def test_so_do_they_when_compiled(ops: list[Op[...]], target: str, autodiff: Any) -> None:
     function, groups = together(ops), [points(op) for op in ops]
     with ug.use("tensorflow:eager", autodiff="graph"):
         want = function(groups)
-    with ug.use(target, autodiff="native"):
+    with ug.use(target, autodiff=autodiff):
         got = function(groups)
     for op, ours, theirs in zip(ops, got, want, strict=True):
         for one, other in zip(ours, theirs, strict=True):
