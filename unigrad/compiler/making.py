@@ -101,7 +101,9 @@ def make(
     one_node = place.tape is not None and not native and hasattr(runtime, "attach")
     names = [f"y{position}" for position in range(len(traced.graph.outputs))]
     text = literal(traced.structure, names)
-    nested = bool(names) and not one_node and text is not None and "{" not in text
+    # What is returned as it is must be a target of an assignment as well.
+    assignable = text is not None and "{" not in text and "None" not in text
+    nested = bool(names) and not one_node and assignable
     wanted = registry.Compilation(
         place.mode, place.device,
         native_in=all(leaf.owner == backend.name for leaf in arguments.leaves),
