@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import unigrad as ug
@@ -152,6 +152,7 @@ entries = st.one_of(
 )
 
 
+@settings(deadline=None)  # every key is compiled
 @given(st.lists(entries, max_size=4).filter(lambda key: key.count(Ellipsis) < 2))
 def test_every_basic_index_is_that_of_numpy_and_so_is_its_transpose(key: list[Any]) -> None:
     array = np.arange(4.0 * 4 * 4).reshape(4, 4, 4)
@@ -257,6 +258,13 @@ def test_arrays_come_back_as_they_came_in(name: str) -> None:
         assert (type(back), back.dtype) == (np.ndarray, array.dtype)
         assert not np.shares_memory(back, array)
         np.testing.assert_array_equal(back, array)
+
+
+def test_a_structure_with_nothing_at_a_place_comes_back_as_it_is() -> None:
+    function = ug.function(lambda x: (x, None, (x + 1, [None])))
+    for _ in range(2):
+        x, nothing, (more, empty) = function(np.zeros(2))
+        assert (x.tolist(), nothing, more.tolist(), empty) == ([0, 0], None, [1, 1], [None])
 
 
 def test_an_array_that_cannot_be_shared_is_copied_without_a_warning() -> None:
