@@ -112,7 +112,7 @@ def test_every_dtype_has_a_kernel_also_when_compiled(target: str) -> None:
         functions[f"products of {dtype}"] = lambda xs: (
             xs[0] @ xs[1], ug.tensordot(xs[0], xs[0], axes=2), ug.einsum("ij,kj->ik", xs[0], xs[0]),
             ug.sum(xs[0]), ug.prod(xs[0], axis=0), ug.max(xs[0]),
-            ug.take(xs[1], xs[1][:, 0] % 3, axis=0),
+            ug.take(xs[1], ug.astype(xs[1][:, 0], "int64") % 3, axis=0),
         )  # fmt: skip
         arguments[f"products of {dtype}"] = [x, x.T.copy()]
     labels = list(functions)
