@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unigrad.errors import RuleError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from unigrad.ir.nodes import Node
     from unigrad.ops.pattern import Pattern
@@ -157,7 +157,7 @@ class Dialect:
         self.rule = rule
         self.devices = devices
         self.size = size
-        self.helpers = {node.name: _source(helpers, node) for node in _functions(helpers)}
+        self.helpers = _helpers(helpers)
         self.templates: dict[Any, tuple[Template, ...]] = {}
         self.add(rows)
         self.fused = self.parse_fused(fused)
@@ -213,9 +213,18 @@ class Dialect:
         """A dtype as this framework writes it."""
         return self.dtypes.format(name=self.dtype_names.get(name, name))
 
+    def head_of(self, names: Iterable[str]) -> tuple[list[str], set[str]]:
+        """The helpers that a text with these names needs, in order, and all names that are used."""
+        used, waiting = set[str](), list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in used:
+                used.add(name)
+                waiting += self.helpers[name].names if name in self.helpers else ()
+        return [one.source for name, one in self.helpers.items() if name in used], used
+
     def _parse(self, op: Op[...], row: Row) -> Template:
-        for node in _functions(row.helper):
-            self.helpers[node.name] = _source(row.helper, node)
+        self.helpers |= _helpers(row.helper)
         what = f"the row of {op.name!r}"
         arguments = _Arguments(
             op.operands,
@@ -317,15 +326,22 @@ def _pieces(text: str, holes: list[tuple[int, int, Hole]]) -> tuple[str | Hole, 
     return tuple(pieces)
 
 
-def _functions(source: str) -> list[ast.FunctionDef | ast.ClassDef]:
-    if not source:
-        return []
-    return [n for n in ast.parse(source).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+class _Helper(NamedTuple):
+    """A function that rows call: its source, and the names that stand in it."""
+
+    source: str
+    names: frozenset[str]
 
 
-def _source(source: str, node: ast.FunctionDef | ast.ClassDef) -> str:
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+def _helpers(source: str) -> dict[str, _Helper]:
+    helpers: dict[str, _Helper] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            text = "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+            names = frozenset(one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+            helpers[node.name] = _Helper(text, names)
+    return helpers
 
 
 def _binding_of(tree: ast.expr) -> int:

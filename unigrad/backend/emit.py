@@ -306,14 +306,7 @@ class _Emitter:
         return f"({targets[0]},)" if len(targets) == 1 else ", ".join(targets)
 
     def _head(self) -> list[str]:
-        helpers = [self.dialect.helpers[name] for name in self.dialect.helpers if name in self.used]
-        words = set(self.used)
-        for helper in helpers:
-            words.update(re.findall(r"[A-Za-z_]\w*", helper))
-        for name, source in self.dialect.helpers.items():  # helpers that helpers call
-            if name in words and source not in helpers:
-                helpers.insert(0, source)
-                words.update(re.findall(r"[A-Za-z_]\w*", source))
+        helpers, words = self.dialect.head_of(self.used)
         imports = sorted({line for name, line in self.dialect.imports.items() if name in words})
         if "math" in words:
             imports.insert(0, "import math")
