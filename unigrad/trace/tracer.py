@@ -10,7 +10,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unigrad.ir.nodes import Graph, Node, Scope, close, current_scope, scope
+from unigrad.ir.nodes import (
+    Graph,
+    Node,
+    Scope,
+    caller_origin,
+    close,
+    current_scope,
+    derived,
+    scope,
+)
 from unigrad.ops.spec import as_node
 from unigrad.trace.array import TracedArray, node_of
 from unigrad.trace.capture import is_setting
@@ -92,7 +101,16 @@ def trace(
     hidden = root.hidden
     paths = structure.paths()
     graph = Graph([*inputs, *(node for node, _ in hidden)], outputs, name=name, output_names=paths)
+    _forget_the_variable_of_the_call(graph)
     return Traced(graph, structure, tuple(value for _, value in hidden))
+
+
+def _forget_the_variable_of_the_call(graph: Graph) -> None:
+    """What is assigned where a transform is called (``text = grad(f).source(x)``) names no node."""
+    call = caller_origin()
+    for node in graph.nodes:
+        if node.origins == call:
+            node.origins = derived(call)
 
 
 def trace_closed(
