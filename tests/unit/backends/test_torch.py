@@ -113,19 +113,6 @@ def test_a_device_that_is_not_here_is_told_with_those_that_are() -> None:
         ug.sin(np.ones(3))
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-def test_a_gpu_holds_everything_that_a_function_makes() -> None:
-    x = np.array([1.0, 2.0, 3.0])
-    with ug.use("torch@gpu"):
-        on_gpu = ug.function(model_on_device)(x)
-        assert ug.function(model_on_device)(torch.from_numpy(x))[0].device.type == "cuda"
-    with ug.use("torch"):
-        on_cpu = ug.function(model_on_device)(x)
-    for ours, theirs in zip(on_gpu, on_cpu, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
-
-
 # -- the fast way ----------------------------------------------------------------------------------
 
 
