@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import unigrad as ug
+from unigrad import config
 from unigrad.cli import app
 from unigrad.errors import (
     ArgumentError,
@@ -269,6 +270,21 @@ def test_a_backend_that_nobody_installed(name: str) -> None:
     wanted = f"unknown backend '{name}'; no backend of that name is installed; those known here are"
     with pytest.raises(TargetError, match=f"^{wanted} numpy"):
         ug.function(energy).source(name, "float64[3]")
+
+
+def test_a_target_from_outside_the_program_says_where_it_is_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UNIGRAD_TARGET", "torch:eagre")
+    config.reset()
+    try:
+        with pytest.raises(TargetError, match=r"\(the target 'torch:eagre' is from environment U"):
+            ug.sin(1.0)
+        with ug.use("numpy:eager"), pytest.raises(TargetError, match="numpy has no modes$"):
+            ug.sin(1.0)
+    finally:
+        monkeypatch.undo()
+        config.reset()
 
 
 def test_the_command_line_proposes_functions_only(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from unigrad.config import did_you_mean
+from unigrad.config import did_you_mean, origins
 from unigrad.errors import BackendError, BackendNotInstalledError, TargetError, listed
 
 if TYPE_CHECKING:
@@ -217,6 +217,16 @@ def get(target: Target) -> tuple[Backend, str]:
     Raises:
         TargetError: if the backend or the mode is unknown.
     """
+    try:
+        return _get(target)
+    except TargetError as error:
+        origin = origins()["target"]
+        if origin.value != target or origin.source in ("ug.use", "ug.configure"):
+            raise  # the program's own words
+        raise TargetError(f"{error} (the target {str(target)!r} is from {origin.source})") from None
+
+
+def _get(target: Target) -> tuple[Backend, str]:
     backend = found(target.backend)
     mode = target.mode
     if mode is None:
