@@ -280,7 +280,7 @@ def test_a_target_from_outside_the_program_says_where_it_is_from(
     try:
         with pytest.raises(TargetError, match=r"\(the target 'torch:eagre' is from environment U"):
             ug.sin(1.0)
-        with ug.use("numpy:eager"), pytest.raises(TargetError, match="numpy has no modes$"):
+        with ug.use("numpy:eager"), pytest.raises(TargetError, match=r"numpy has no modes$"):
             ug.sin(1.0)
     finally:
         monkeypatch.undo()
