@@ -13,6 +13,7 @@ import builtins
 import re
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from unigrad.errors import RuleError
@@ -220,8 +221,8 @@ class Dialect:
             name = waiting.pop()
             if name not in used:
                 used.add(name)
-                waiting += self.helpers[name].names if name in self.helpers else ()
-        return [one.source for name, one in self.helpers.items() if name in used], used
+                waiting += _names_in(self.helpers.get(name, ""))
+        return [text for name, text in self.helpers.items() if name in used], used
 
     def _parse(self, op: Op[...], row: Row) -> Template:
         self.helpers |= _helpers(row.helper)
@@ -326,22 +327,19 @@ def _pieces(text: str, holes: list[tuple[int, int, Hole]]) -> tuple[str | Hole, 
     return tuple(pieces)
 
 
-class _Helper(NamedTuple):
-    """A function that rows call: its source, and the names that stand in it."""
-
-    source: str
-    names: frozenset[str]
-
-
-def _helpers(source: str) -> dict[str, _Helper]:
-    helpers: dict[str, _Helper] = {}
+def _helpers(source: str) -> dict[str, str]:
+    """The functions and classes in a source, each with its text."""
+    helpers: dict[str, str] = {}
     for node in ast.parse(source).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            text = "\n".join(source.splitlines()[first - 1 : node.end_lineno])
-            names = frozenset(one.id for one in ast.walk(node) if isinstance(one, ast.Name))
-            helpers[node.name] = _Helper(text, names)
+            helpers[node.name] = "\n".join(source.splitlines()[first - 1 : node.end_lineno])
     return helpers
+
+
+@lru_cache(maxsize=1024)
+def _names_in(source: str) -> frozenset[str]:
+    return frozenset(one.id for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Name))
 
 
 def _binding_of(tree: ast.expr) -> int:
