@@ -245,8 +245,3 @@ def test_derivatives_of_reductions_keep_the_convention(name: str) -> None:
         ug.function(derivatives)(rows), by_our_rules(derivatives, rows), strict=True
     ):
         np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-14, equal_nan=True)
-
-
-def test_a_variable_for_the_result_of_source_names_nothing() -> None:
-    text = ug.grad(lambda x: x * x, autodiff="native").source("jax", 1.0)
-    assert "return x_ct" in text

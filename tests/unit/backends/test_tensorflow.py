@@ -29,40 +29,6 @@ EXACT = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64
 # -- what is written -------------------------------------------------------------------------------
 
 
-def network(X: Any, y: Any, W: Any, b: Any, w: Any) -> Any:
-    hidden = ug.tanh(X @ W + b)
-    z = hidden @ w
-    loss = ug.mean(-ug.nn.log_sigmoid(-z) - y * z)
-    return loss  # noqa: RET504  (the name shows in the written code)
-
-
-TYPES = ("float64[32, 64]", "float64[32]", "float64[64, 32]", "float64[32]", "float64[32]")
-
-
-def code_of(source: str) -> list[str]:
-    """The lines of a source without comments."""
-    return [line.partition("  #")[0] for line in source.splitlines() if line.strip()]
-
-
-def test_the_gradient_of_a_network_reads_as_a_person_would_write_it() -> None:
-    source = ug.value_and_grad(network, argnums=(2, 3, 4)).source("tensorflow", *TYPES)
-    *lines, result = code_of(source)
-    assert lines == [
-        "import tensorflow as tf",
-        "def network_value_and_grad(X, y, W, b, w):",
-        "    hidden = tf.tanh(X @ W + b)",
-        "    z = tf.linalg.matvec(hidden, w)",
-        "    loss = tf.reduce_mean(-tf.math.log_sigmoid(-z) - y * z)",
-        "    z_ct = (tf.sigmoid(z) - y) * 0.03125",
-        "    hidden_ct = tf.expand_dims(z_ct, 1) * w",
-        "    multiply = hidden_ct * (1.0 - hidden * hidden)",
-    ]
-    assert result == (
-        "    return loss, (tf.matmul(X, multiply, transpose_a=True),"
-        " tf.reduce_sum(multiply, axis=0), tf.linalg.matvec(hidden, z_ct, transpose_a=True))"
-    )
-
-
 @pytest.mark.parametrize("autodiff", ["graph", "native"])
 def test_a_written_file_stands_alone(autodiff: Any) -> None:
     def model(x: Any) -> Any:

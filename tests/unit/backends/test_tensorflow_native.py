@@ -247,30 +247,6 @@ def test_a_dead_branch_contributes_nothing_to_second_order(target: str) -> None:
 # -- what is written -------------------------------------------------------------------------------
 
 
-def test_the_function_that_tensorflow_differentiates_stands_in_the_file() -> None:
-    def loss(W: Any, x: Any) -> Any:
-        return ug.sum(ug.tanh(W @ x))
-
-    gradient = ug.value_and_grad(loss, autodiff="native")
-    source = gradient.source("tensorflow", "float64[3, 2]", "float64[2]")
-    body = source[source.index("def loss(") :]
-    assert [line.partition("  #")[0] for line in body.splitlines() if line] == [
-        "def loss(W, x):",
-        "    return (tf.reduce_sum(tf.tanh(tf.linalg.matvec(W, x))),)",
-        "def loss_value_and_grad(W, x):",
-        "    loss_1, W_ct = pull_back(loss, (0,), (0,), W, x, 1.0)",
-        "    return loss_1, W_ct",
-    ]
-
-
-def test_a_rule_of_ours_is_written_once_for_every_use_and_shape() -> None:
-    def twice(x: Any, y: Any) -> Any:
-        return ug.sum(ug.cbrt(x)) + ug.sum(ug.cbrt(y))
-
-    source = ug.grad(twice, autodiff="native").source("tensorflow", "float64[3]", "float64[2, 2]")
-    assert source.count("cbrt_1 = differentiated(") + source.count("cbrt_d(") == 2
-
-
 def test_every_op_that_has_a_row_in_torch_is_run_here() -> None:
     """No op is without a scenario that runs on TensorFlow's table."""
     from unigrad.backend import registry

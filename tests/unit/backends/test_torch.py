@@ -16,37 +16,6 @@ torch = pytest.importorskip("torch")
 # -- what is written -------------------------------------------------------------------------------
 
 
-def network(X: Any, y: Any, W: Any, b: Any, w: Any) -> Any:
-    hidden = ug.tanh(X @ W + b)
-    z = hidden @ w
-    loss = ug.mean(-ug.nn.log_sigmoid(-z) - y * z)
-    return loss  # noqa: RET504  (the name shows in the written code)
-
-
-TYPES = ("float64[32, 64]", "float64[32]", "float64[64, 32]", "float64[32]", "float64[32]")
-
-
-def code_of(source: str) -> list[str]:
-    """The lines of a source without comments."""
-    return [line.partition("  #")[0] for line in source.splitlines() if line.strip()]
-
-
-def test_the_gradient_of_a_network_reads_as_a_person_would_write_it() -> None:
-    source = ug.value_and_grad(network, argnums=(2, 3, 4)).source("torch", *TYPES)
-    assert code_of(source) == [
-        "import torch",
-        "import torch.nn.functional as F",
-        "def network_value_and_grad(X, y, W, b, w):",
-        "    hidden = torch.tanh(torch.addmm(b, X, W))",
-        "    z = torch.mv(hidden, w)",
-        "    loss = (-F.logsigmoid(-z) - y * z).mean()",
-        "    z_ct = (torch.sigmoid(z) - y) * 0.03125",
-        "    hidden_ct = torch.outer(z_ct, w)",
-        "    multiply = hidden_ct * (1.0 - hidden * hidden)",
-        "    return loss, (X.T @ multiply, multiply.sum(0), torch.mv(hidden.T, z_ct))",
-    ]
-
-
 @pytest.mark.parametrize("autodiff", ["graph", "native"])
 def test_a_written_file_stands_alone(autodiff: Any) -> None:
     def model(x: Any) -> Any:

@@ -27,30 +27,6 @@ def test_the_convention_of_the_framework_is_its_own() -> None:
 # -- what is written -------------------------------------------------------------------------------
 
 
-def test_the_function_that_pytorch_differentiates_stands_in_the_file() -> None:
-    def loss(W: Any, x: Any) -> Any:
-        return ug.sum(ug.tanh(W @ x))
-
-    gradient = ug.value_and_grad(loss, autodiff="native")
-    source = gradient.source("torch", "float64[3, 2]", "float64[2]")
-    body = source[source.index("def loss(") :]
-    assert [line.partition("  #")[0] for line in body.splitlines() if line] == [
-        "def loss(W, x):",
-        "    return (torch.tanh(torch.mv(W, x)).sum(),)",
-        "def loss_value_and_grad(W, x):",
-        "    loss_1, W_ct = pull_back(loss, (0,), (0,), W, x, 1.0)",
-        "    return loss_1, W_ct",
-    ]
-
-
-def test_a_rule_of_ours_is_written_once_for_every_use_and_shape() -> None:
-    def twice(x: Any, y: Any) -> Any:
-        return ug.sum(ug.cbrt(x)) + ug.sum(ug.cbrt(y))
-
-    source = ug.grad(twice, autodiff="native").source("torch", "float64[3]", "float64[2, 2]")
-    assert source.count("cbrt_1 = differentiated(") + source.count("cbrt_d(") == 2
-
-
 # -- torch.compile ---------------------------------------------------------------------------------
 
 
