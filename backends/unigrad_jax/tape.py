@@ -10,7 +10,7 @@ what makes the next order of derivative.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -21,7 +21,7 @@ from jax.interpreters import ad, batching, mlir
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from unigrad.ir.nodes import Graph
+    from unigrad.backend import Tape
 
 __all__ = ["attach", "strong", "wide"]
 
@@ -54,18 +54,6 @@ def strong(values: Sequence[Any]) -> tuple[Any, ...]:
             for one in values
         ]
     )
-
-
-class Tape(Protocol):
-    """What the compiler hands over: a graph and its derivatives as functions of flat arrays."""
-
-    graph: Graph
-
-    def derivative(
-        self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()
-    ) -> Callable[..., tuple[Any, ...]]:
-        """The ``"vjp"`` (of inputs and cotangents) or ``"jvp"`` (of inputs and tangents)."""
-        ...
 
 
 def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., Any]:

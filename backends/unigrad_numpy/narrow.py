@@ -11,16 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from unigrad.ir.nodes import (
-    CONSTANT,
-    INPUT,
-    Graph,
-    Node,
-    Scope,
-    copy_node,
-    graph_parameters,
-    tensor,
-)
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, graph_parameters, tensor
+from unigrad.ir.rebuild import copy_node, rebuilt
 from unigrad.ir.types import DTYPES, TensorType
 from unigrad.ops import elementwise, shape, special
 
@@ -51,28 +43,16 @@ _MOVES: Final[frozenset[Any]] = frozenset(
 
 def in_single_precision(graph: Graph) -> Graph:
     """The same graph with float32 inside every op that NumPy cannot do in half precision."""
-    if not any(_changes(node) for node in graph.nodes):
-        return graph
-    place = Scope()
-    env: dict[Node, Node] = {}
-    for node in graph.nodes:
-        place.origin = node.origins
-        if node.op is INPUT:
-            env[node] = place.input(tensor(node), node.params[0], node.origins)
-        elif not _changes(node):
-            env[node] = copy_node(place, node, tuple(env[operand] for operand in node.operands))
-        else:
-            operands = tuple(_widened(place, env[operand]) for operand in node.operands)
-            found = place.node(node.op, operands, node.params)
-            same = tensor(found).dtype is tensor(node).dtype
-            env[node] = found if same else place.node(elementwise.astype, (found,), (node.dtype,))
-    outputs = [env[node] for node in graph.outputs]
-    return Graph(
-        [env[node] for node in graph.inputs],
-        outputs,
-        name=graph.name,
-        output_names=graph.output_names,
-    )
+    return rebuilt(graph, _in_single) if any(map(_changes, graph.nodes)) else graph
+
+
+def _in_single(place: Scope, node: Node, operands: tuple[Node, ...]) -> Node:
+    if not _changes(node):
+        return copy_node(place, node, operands)
+    wide = tuple([_widened(place, operand) for operand in operands])
+    found = place.node(node.op, wide, node.params)
+    same = tensor(found).dtype is tensor(node).dtype
+    return found if same else place.node(elementwise.astype, (found,), (node.dtype,))
 
 
 def _is_narrow(node: Node) -> bool:

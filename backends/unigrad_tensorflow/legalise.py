@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, scope, tensor
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, tensor
+from unigrad.ir.rebuild import copy_node, rebuilt
 from unigrad.ir.types import DTYPES
 from unigrad.ops import contraction, linalg, special
 from unigrad.ops import elementwise as e
@@ -52,31 +53,20 @@ _MISSING: Final[Mapping[Any, Mapping[DType, DType]]] = {
 
 def legalise(graph: Graph) -> Graph:
     """The same function in ops and dtypes that TensorFlow has."""
-    if not any(_is_missing(node) for node in graph.nodes):
-        return graph
-    place = Scope()
-    env: dict[Node, Node] = {}
-    with scope(place):
-        inputs = [place.input(tensor(node), node.params[0], node.origins) for node in graph.inputs]
-        env.update(zip(graph.inputs, inputs, strict=True))
-        for node in graph.nodes:
-            if node in env:
-                continue
-            place.origin = node.origins
-            operands = [env[operand] for operand in node.operands]
-            if not _is_missing(node):
-                env[node] = copy_node(place, node, tuple(operands))
-                continue
-            op: Op[...] = node.op  # pyright: ignore[reportAssignmentType]
-            if op in (s.take_within, s.add_at):
-                operands[1] = _cast(operands[1], _INDICES)
-            wide = [_cast(operand, _MISSING.get(op, {})) for operand in operands]
-            result: Any = place.node(op, tuple(wide), node.params)
-            wanted = tensor(node).dtype
-            env[node] = result if result.dtype is wanted else e.astype(result, wanted)
-    place.origin = None
-    outputs = [env[node] for node in graph.outputs]
-    return Graph(inputs, outputs, name=graph.name, output_names=graph.output_names)
+    return rebuilt(graph, _legal) if any(map(_is_missing, graph.nodes)) else graph
+
+
+def _legal(place: Scope, node: Node, operands: tuple[Node, ...]) -> Node:
+    if not _is_missing(node):
+        return copy_node(place, node, operands)
+    op: Op[...] = node.op  # pyright: ignore[reportAssignmentType]
+    given = list(operands)
+    if op in (s.take_within, s.add_at):
+        given[1] = _cast(given[1], _INDICES)
+    wide = [_cast(operand, _MISSING.get(op, {})) for operand in given]
+    result: Any = place.node(op, tuple(wide), node.params)
+    wanted = tensor(node).dtype
+    return result if result.dtype is wanted else e.astype(result, wanted)
 
 
 def _is_missing(node: Node) -> bool:

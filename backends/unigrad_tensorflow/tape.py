@@ -12,7 +12,7 @@ order of derivative is one more operation of the same kind.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe  # pyright: ignore[reportUnknownVariableType]
@@ -21,7 +21,7 @@ from tensorflow.python.eager import forwardprop_util, record
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Sequence
 
-    from unigrad.ir.nodes import Graph
+    from unigrad.backend import Tape
     from unigrad.ir.types import TensorType
 
 __all__ = ["TYPED", "attach", "no_tape", "on_tape"]
@@ -35,18 +35,6 @@ _forward: Any = cast("Any", forwardprop_util)
 
 # There is no public way to ask whether a tape or a forward accumulator is active.
 no_tape: Callable[[], bool] = cast("Any", pywrap_tfe).TFE_Py_TapeSetIsEmpty
-
-
-class Tape(Protocol):
-    """What the compiler hands over: a graph and its derivatives as functions of flat arrays."""
-
-    graph: Graph
-
-    def derivative(
-        self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()
-    ) -> Callable[..., tuple[Any, ...]]:
-        """The ``"vjp"`` (of inputs and cotangents) or ``"jvp"`` (of inputs and tangents)."""
-        ...
 
 
 def on_tape(values: Sequence[Any]) -> Hashable:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from unigrad.errors import UnsupportedError, locate
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, scope, tensor
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, tensor
+from unigrad.ir.rebuild import copy_node, rebuilt
 from unigrad.ir.source import locations
 from unigrad.ir.types import DTYPES
 from unigrad.ops import contraction, reduction
@@ -63,26 +64,14 @@ def legalise(graph: Graph) -> Graph:
     """
     if not any(_has_wide(node) or _has_negative_step(node) for node in graph.nodes):
         return graph
-    place = Scope()
-    env: dict[Node, Node] = {}
-    with scope(place):
-        inputs = [place.input(tensor(node), node.params[0], node.origins) for node in graph.inputs]
-        env.update(zip(graph.inputs, inputs, strict=True))
-        for node in graph.nodes:
-            if node in env:
-                continue
-            place.origin = node.origins
-            operands = tuple([env[operand] for operand in node.operands])
-            if _has_negative_step(node):
-                env[node] = _forwards(node, *operands)
-            elif _has_wide(node):
-                env[node] = _in_int64(place, node, operands)
-            else:
-                env[node] = copy_node(place, node, operands)
-    place.origin = None
-    outputs = [env[node] for node in graph.outputs]
     # What stands for a backward step may have to be said in other ops itself.
-    return legalise(Graph(inputs, outputs, name=graph.name, output_names=graph.output_names))
+    return legalise(rebuilt(graph, _legal))
+
+
+def _legal(place: Scope, node: Node, operands: tuple[Node, ...]) -> Node:
+    if _has_negative_step(node):
+        return _forwards(node, *operands)
+    return (_in_int64 if _has_wide(node) else copy_node)(place, node, operands)
 
 
 # -- negative steps --------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ puts itself on the tape, which makes every order of derivative one more node of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
@@ -15,25 +15,13 @@ from torch.autograd import forward_ad
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unigrad.ir.nodes import Graph
+    from unigrad.backend import Tape
 
 __all__ = ["attach"]
 
 # What torch.func itself is made of, and what PyTorch's annotations leave open.
 _functorch: Any = cast("Any", torch)._C._functorch  # noqa: SLF001
 _forward_ad: Any = cast("Any", forward_ad)
-
-
-class Tape(Protocol):
-    """What the compiler hands over: a graph and its derivatives as functions of flat arrays."""
-
-    graph: Graph
-
-    def derivative(
-        self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()
-    ) -> Callable[..., tuple[Any, ...]]:
-        """The ``"vjp"`` (of inputs and cotangents) or ``"jvp"`` (of inputs and tangents)."""
-        ...
 
 
 def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., Any]:

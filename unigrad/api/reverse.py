@@ -25,7 +25,8 @@ from unigrad.errors import (
     locate,
     with_article,
 )
-from unigrad.ir.nodes import Scope, current_scope, inline, tensor
+from unigrad.ir.nodes import Scope, current_scope, tensor
+from unigrad.ir.rebuild import inline
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import as_dtype
 from unigrad.ops.apply import results, vjp_of

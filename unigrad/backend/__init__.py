@@ -7,8 +7,9 @@ through the entry point group ``unigrad.backends``; the guide is ``docs/how-to/a
 from __future__ import annotations
 
 from unigrad.backend.dialect import OURS, Dialect, Fused, Row
-from unigrad.backend.registry import INTERFACE, Backend, Compilation, Gap, Transform
+from unigrad.backend.registry import INTERFACE, Backend, Compilation, Gap, Tape, Transform
 
 __all__ = [
-    "INTERFACE", "OURS", "Backend", "Compilation", "Dialect", "Fused", "Gap", "Row", "Transform",
+    "INTERFACE", "OURS", "Backend", "Compilation", "Dialect", "Fused", "Gap", "Row", "Tape",
+    "Transform",
 ]  # fmt: skip

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from unigrad.ir.types import DType, TensorType
 
 __all__ = [
-    "INTERFACE", "Backend", "Compilation", "Gap", "Runtime", "Transform", "broken", "found", "get",
-    "installed", "names", "runtime", "version_of",
+    "INTERFACE", "Backend", "Compilation", "Gap", "Runtime", "Tape", "Transform", "broken", "found",
+    "get", "installed", "names", "runtime", "version_of",
 ]  # fmt: skip
 
 INTERFACE: Final = 2
@@ -79,6 +79,18 @@ class Compilation:
     constants: tuple[Any, ...] = ()
     native_in: bool = True
     tape: str = ""
+
+
+class Tape(Protocol):
+    """What ``attach`` is told: a graph, and its derivatives as functions of flat arrays."""
+
+    graph: Graph
+
+    def derivative(
+        self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()
+    ) -> Callable[..., tuple[Any, ...]]:
+        """The ``"vjp"`` (of inputs and cotangents) or ``"jvp"`` (of inputs and tangents)."""
+        ...
 
 
 class Transform(NamedTuple):

@@ -17,7 +17,8 @@ from unigrad.compiler.arguments import Arguments, Leaf, Static, bind, leaf_of, r
 from unigrad.compiler.function import Function
 from unigrad.errors import DTypeError, ShapeError, TracingError, locate
 from unigrad.ir.dims import Dim
-from unigrad.ir.nodes import current_scope, inline, tensor
+from unigrad.ir.nodes import current_scope, tensor
+from unigrad.ir.rebuild import inline
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import TensorType, told
 from unigrad.ops.elementwise import astype

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from unigrad.compiler.arguments import flat_signature
 from unigrad.compiler.function import Function, placed
 from unigrad.compiler.pipeline import optimise
-from unigrad.ir.nodes import Graph, Scope, close, current_scope, inline
+from unigrad.ir.nodes import Graph, Scope, current_scope
+from unigrad.ir.rebuild import close, inline
 from unigrad.ops.apply import jvp_of, results, vjp_of
 from unigrad.passes.pipeline import PIPELINE, run
 from unigrad.trace.array import node_of, wrap

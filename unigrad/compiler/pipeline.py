@@ -14,17 +14,8 @@ from unigrad.backend.registry import Transform
 from unigrad.compiler.collector import collector_paused
 from unigrad.compiler.render import unpacked
 from unigrad.compiler.rules import rule_of
-from unigrad.ir.nodes import (
-    CONSTANT,
-    INPUT,
-    Graph,
-    Node,
-    Scope,
-    copy_node,
-    graph_parameters,
-    scope,
-    tensor,
-)
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, graph_parameters, tensor
+from unigrad.ir.rebuild import copy_node, rebuilt
 from unigrad.ops.apply import jvp_of
 from unigrad.ops.spec import Op
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, optimise_bodies, run
@@ -100,27 +91,19 @@ def with_legal_bodies(graph: Graph, backend: Backend) -> Graph:
     """
     if not any(True for node in graph.nodes for _ in graph_parameters(node)):
         return graph
-    place = Scope()
-    env: dict[Node, Node] = {}
-    for node in graph.nodes:
-        place.origin = node.origins
-        if node.op is INPUT:
-            env[node] = place.input(tensor(node), node.params[0], node.origins)
-            continue
-        operands = [env[operand] for operand in node.operands]
+
+    def legal(place: Scope, node: Node, operands: tuple[Node, ...]) -> Node:
         bodies = list(graph_parameters(node))
         if not bodies:
-            env[node] = copy_node(place, node, tuple(operands))
-            continue
+            return copy_node(place, node, operands)
         (body,) = bodies
         lifted, arrays = _lift_arrays(with_legal_bodies(legalise(body, backend), backend))
         count = len(body.inputs)
         constants = [place.constant(a.params[0], a.dtype, weak=tensor(a).weak) for a in arrays]
-        operands[count:count] = constants
-        env[node] = place.node(node.op, tuple(operands), (lifted, *node.params[1:]))
-    inputs = [env[node] for node in graph.inputs]
-    outputs = [env[node] for node in graph.outputs]
-    return Graph(inputs, outputs, name=graph.name, output_names=graph.output_names)
+        given = (*operands[:count], *constants, *operands[count:])
+        return place.node(node.op, given, (lifted, *node.params[1:]))
+
+    return rebuilt(graph, legal)
 
 
 def _lift_arrays(graph: Graph) -> tuple[Graph, list[Node]]:
@@ -141,27 +124,16 @@ def _lift_arrays(graph: Graph) -> tuple[Graph, list[Node]]:
 
 
 def _lowered(graph: Graph, missing: set[Node], backend: Backend) -> Graph:
-    place = Scope()
-    env: dict[Node, Node] = {}
-    with scope(place):
-        inputs = [place.input(tensor(node), node.params[0], node.origins) for node in graph.inputs]
-        env.update(zip(graph.inputs, inputs, strict=True))
-        for node in graph.nodes:
-            if node in env:
-                continue
-            place.origin = node.origins
-            operands = tuple([env[operand] for operand in node.operands])
-            op = node.op
-            if node not in missing or not isinstance(op, Op):
-                env[node] = copy_node(place, node, operands)
-                continue
-            if op.lowering is None:
-                raise unsupported(node, backend.dialect)
-            lowered = op.lowering(*operands, **op.keywords(node.params))
-            env[node] = lowered
-        place.origin = None
-    outputs = [env[node] for node in graph.outputs]
-    return Graph(inputs, outputs, name=graph.name, output_names=graph.output_names)
+    def lower(place: Scope, node: Node, operands: tuple[Node, ...]) -> Node:
+        op = node.op
+        if node not in missing or not isinstance(op, Op):
+            return copy_node(place, node, operands)
+        if op.lowering is None:
+            raise unsupported(node, backend.dialect)
+        lowered: Any = op.lowering(*operands, **op.keywords(node.params))
+        return lowered
+
+    return rebuilt(graph, lower)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from unigrad.backend.native import Rule
-from unigrad.ir.nodes import CONSTANT, Graph, Node, Scope, copy_node, tensor
+from unigrad.ir.nodes import CONSTANT, Graph, Node, Scope, tensor
+from unigrad.ir.rebuild import copy_node
 from unigrad.ir.types import TensorType
 from unigrad.ops.families import ZERO
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, run

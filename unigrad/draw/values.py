@@ -8,7 +8,8 @@ import numpy as np
 
 from unigrad.draw.expressions import expressions, number
 from unigrad.errors import DifferentiationError, DTypeError, RuleError, ShapeError
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, inline, scope, tensor
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, scope, tensor
+from unigrad.ir.rebuild import copy_node, inline
 from unigrad.ir.types import TensorType
 from unigrad.passes.fold import compute
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, run

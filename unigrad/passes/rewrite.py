@@ -14,17 +14,8 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from unigrad.errors import Location, RuleError, UnigradError
-from unigrad.ir.nodes import (
-    CONSTANT,
-    INPUT,
-    Graph,
-    Node,
-    Primitive,
-    Scope,
-    copy_node,
-    scope,
-    tensor,
-)
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Primitive, Scope, scope, tensor
+from unigrad.ir.rebuild import copy_node
 from unigrad.ir.source import location_of
 from unigrad.ops.elementwise import barrier
 from unigrad.ops.pattern import COMMUTATIVE, Index, Pattern, Plan

@@ -10,16 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unigrad.ir.nodes import (
-    Graph,
-    Node,
-    Scope,
-    caller_origin,
-    close,
-    current_scope,
-    derived,
-    scope,
-)
+from unigrad.ir.nodes import Graph, Node, Scope, caller_origin, current_scope, derived, scope
+from unigrad.ir.rebuild import close
 from unigrad.ops.spec import as_node
 from unigrad.trace.array import TracedArray, node_of
 from unigrad.trace.capture import is_setting

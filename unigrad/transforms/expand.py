@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unigrad.ir.nodes import INPUT, Graph, Node, Scope, copy_node, graph_parameters, inline, tensor
+from unigrad.ir.nodes import INPUT, Graph, Node, Scope, graph_parameters, tensor
+from unigrad.ir.rebuild import copy_node, inline
 from unigrad.ops.apply import get, jvp_of, vjp_of
 from unigrad.transforms.forward import forward
 from unigrad.transforms.reverse import reverse

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from unigrad.errors import ShapeError
 from unigrad.ir.dims import Dim, substitute, symbols_of
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, copy_node, tensor
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, tensor
+from unigrad.ir.rebuild import copy_node
 from unigrad.ir.types import told
 
 if TYPE_CHECKING:

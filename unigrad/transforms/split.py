@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from unigrad.ir.nodes import INPUT, Graph, Node, Scope, copy_node, reachable, tensor
+from unigrad.ir.nodes import INPUT, Graph, Node, Scope, reachable, tensor
+from unigrad.ir.rebuild import copy_node
 from unigrad.ir.source import variable_name
 
 __all__ = ["Halves", "split"]

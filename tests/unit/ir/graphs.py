@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from unigrad.errors import UnigradError
-from unigrad.ir.nodes import Graph, Node, Scope, close, scope, tensor
+from unigrad.ir.nodes import Graph, Node, Scope, scope, tensor
+from unigrad.ir.rebuild import close
 from unigrad.ir.types import TensorType
 from unigrad.ops import apply, indexing, linalg, nn
 from unigrad.ops.contraction import einsum, matmul, tensordot

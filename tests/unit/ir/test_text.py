@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tests.unit.ir.graphs import VALID, graphs, kind
 from unigrad.errors import GraphFormatError, UnigradError, VerificationError
 from unigrad.ir.dims import symbol
-from unigrad.ir.nodes import CONSTANT, Graph, Node, Scope, array_of, close, scope, tensor
+from unigrad.ir.nodes import CONSTANT, Graph, Node, Scope, array_of, scope, tensor
+from unigrad.ir.rebuild import close
 from unigrad.ir.text import fingerprint, from_text, to_text
 from unigrad.ir.types import DTYPES, TensorType
 from unigrad.ir.verify import verify

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.unit.passes.tools import SPECIAL, arrays_for, assert_same, checked, graph_of, names
 from unigrad.errors import ArgumentError, ShapeError
-from unigrad.ir.nodes import Graph, Scope, current_scope, inline, scope
+from unigrad.ir.nodes import Graph, Scope, current_scope, scope
+from unigrad.ir.rebuild import inline
 from unigrad.ops import elementwise as e
 from unigrad.ops.contraction import matmul
 from unigrad.ops.families import ZERO
