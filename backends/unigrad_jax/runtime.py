@@ -7,7 +7,7 @@ alone: it is set as a context, for this thread, while code of ours is traced, co
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import partial, update_wrapper
+from functools import lru_cache, partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import jax
@@ -43,7 +43,7 @@ ARRAY_TYPE: Final[type] = ArrayImpl
 GUARD_TESTS: Final = (
     "type({x}) is Array",
     "{x}.aval == {x}_aval",
-    "{x}.sharding == {x}_sharding",
+    "(alone or {x}.sharding == {x}_sharding)",
 )
 """What an array must be to take the fast way (its dtype, its shape and whether it is weak are one
 object of JAX's own); a tracer goes the general way."""
@@ -51,7 +51,8 @@ object of JAX's own); a tracer goes the general way."""
 GUARD_FACTS: Final = ("aval", "sharding")
 """What the tests compare with the array that the guard was made for."""
 
-GUARD_NAMES: Final[dict[str, Any]] = {"Array": ARRAY_TYPE}
+GUARD_NAMES: Final[dict[str, Any]] = {"Array": ARRAY_TYPE, "alone": False}
+"""What the tests name; whether one device is alone is known when something has been compiled."""
 
 
 # -- arrays ----------------------------------------------------------------------------------------
@@ -142,6 +143,12 @@ def devices() -> list[str]:
     return found
 
 
+@lru_cache(maxsize=1)
+def _is_alone() -> bool:
+    """Whether all arrays are where all others are: comparing places costs most of a guard."""
+    return len(devices()) == 1
+
+
 def check_device(device: str | None) -> None:
     """Raise unless arrays can be placed on ``device``.
 
@@ -175,6 +182,7 @@ def synchronise(values: Any = ()) -> None:
 
 def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
     """``function`` for a mode; on the caller's tape it is traced by whoever traces."""
+    GUARD_NAMES["alone"] = _is_alone()
     constants = wanted.constants
     if wanted.tape:
         # Whoever traces says where it runs: arrays that a target has placed would not go along.
