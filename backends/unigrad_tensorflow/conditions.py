@@ -180,3 +180,8 @@ def vector_first(node: Node) -> bool:
 def first_axis(node: Node) -> bool:
     """Along the first axis."""
     return node.params[0] == 0
+
+
+def one_axis_of_one(node: Node) -> bool:
+    """Over the one axis that there is."""
+    return tensor(node.operands[0]).ndim == 1 and node.params[0] == (0,)

@@ -25,7 +25,11 @@ c, x, y = variables("c x y")
 
 
 def _same_shape(node: Node, bound: Mapping[str, Any]) -> bool:
-    return tensor(bound["c"]).shape == tensor(node).shape
+    return all(tensor(one).shape == tensor(node).shape for one in bound.values())
+
+
+def _same_floats(node: Node, bound: Mapping[str, Any]) -> bool:
+    return tensor(node).is_floating and _same_shape(node, bound)
 
 
 def _matrix_and(ndim: int) -> Any:
@@ -42,8 +46,7 @@ _turned = shape.permute_dims(x, axes=(1, 0))
 
 PRODUCTS = (
     Fused(
-        contraction.matmul(_turned, y), "tf.linalg.matvec(x, y, transpose_a=True)",
-        when=_matrix_and(1),
+        contraction.matmul(_turned, y), 'tf.einsum("ji,j->i", x, y)', when=_matrix_and(1),
     ),
     Fused(
         contraction.matmul(_turned, y), "tf.matmul(x, y, transpose_a=True)", when=_matrix_and(2)
@@ -53,7 +56,13 @@ PRODUCTS = (
         "tf.matmul(x, y, transpose_b=True)", when=_matrix_and(2),
     ),
 )  # fmt: skip
-FUSED = (*PRODUCTS, Fused(elementwise.where(c, 1, 0), "tf.cast(c, out.dtype)", when=_same_shape))
+FUSED = (
+    *PRODUCTS,
+    Fused(elementwise.where(c, 1, 0), "tf.cast(c, out.dtype)", when=_same_shape),
+    Fused(-elementwise.log_sigmoid(-x), "tf.math.softplus(x)"),
+    Fused(x * (1 - y * y), "tf.raw_ops.TanhGrad(y=y, dy=x)", when=_same_floats),
+)
+"""What eager TensorFlow would spend several calls on; each call costs more than a small array."""
 
 # -- the table -------------------------------------------------------------------------------------
 
@@ -266,9 +275,15 @@ DIALECT = Dialect(
                 "tf.reduce_sum(tf.cast(x, out.dtype), axis=axis, keepdims=keepdims)",
                 when=of.grows,
             ),
+            # Told no axis, TensorFlow counts them first.
+            Row("tf.reduce_sum(x, axis=0, keepdims=keepdims)", when=of.one_axis_of_one),
             Row("tf.reduce_sum(x, axis=axis, keepdims=keepdims)"),
         ),
-        r.mean: (Row("x", when=of.no_axis), Row("tf.reduce_mean(x, axis=axis, keepdims=keepdims)")),
+        r.mean: (
+            Row("x", when=of.no_axis),
+            Row("tf.reduce_mean(x, axis=0, keepdims=keepdims)", when=of.one_axis_of_one),
+            Row("tf.reduce_mean(x, axis=axis, keepdims=keepdims)"),
+        ),
         r.prod: (
             Row("tf.cast(x, out.dtype)", when=of.no_axis),
             Row(
@@ -328,7 +343,10 @@ DIALECT = Dialect(
         nn.log_softmax: Row("tf.nn.log_softmax(x, axis=axis)", when=of.one_axis),
         # products
         contraction.matmul: (
-            _call("tf.reduce_sum(x * y)", when=of.ndims(1, 1)),
+            _call("tf.reduce_sum(x * y, axis=0)", when=of.ndims(1, 1)),
+            # TensorFlow makes a matrix of a vector and back, which costs three calls.
+            _call('tf.einsum("ij,j->i", x, y)', when=of.ndims(2, 1)),
+            _call('tf.einsum("i,ij->j", x, y)', when=of.ndims(1, 2)),
             _call("tf.linalg.matvec(x, y)", when=of.vector_second),
             _call("tf.linalg.matvec(y, x, transpose_a=True)", when=of.vector_first),
             Row("x @ y"),
