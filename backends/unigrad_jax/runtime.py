@@ -202,7 +202,7 @@ def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., 
     jitted: Any = _jax.jit(of_arrays, **keywords)
     if wanted.tape or any(isinstance(size, Dim) for type_ in wanted.types for size in type_.shape):
         return _traced(jitted, constants)
-    with _concretely():
+    with wide():
         specs = [jax.ShapeDtypeStruct(t.shape, t.dtype.numpy) for t in wanted.types]  # pyright: ignore[reportArgumentType]
         compiled = jitted.lower(*specs, *constants).compile()
     if wanted.native_in:
@@ -262,9 +262,8 @@ def _traced(function: Callable[..., Any], constants: tuple[Any, ...]) -> Callabl
     """``function`` for whoever traces it, with the flag set around it."""
 
     def call(*arrays: Any) -> Any:
-        arrays = strong(arrays)
         with wide():
-            return function(*arrays, *constants)
+            return function(*strong(arrays), *constants)
 
     return call
 

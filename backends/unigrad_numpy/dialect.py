@@ -39,7 +39,20 @@ def _number(node: Node) -> bool:
     return node.operands[0].op is CONSTANT and tensor(node.operands[0]).ndim == 0
 
 
+def _to_power(node: Node) -> bool:
+    """A power that NumPy takes: not one of signed integers whose exponent may be negative."""
+    exponent = node.operands[1]
+    known = exponent.op is CONSTANT and tensor(exponent).ndim == 0
+    return tensor(node).dtype.kind != "int" or (known and exponent.params[0].item() >= 0)
+
+
 HELPERS = '''
+def integer_power(x, y):
+    """x ** y of integers, cut to an integer; 0 for a negative power of 0."""
+    inverse = np.where(np.abs(x) == 1, x ** (y & 1), 0)
+    return np.where(y < 0, inverse, x ** np.maximum(y, 0))
+
+
 def gammaln(x):
     """SciPy's, with the limit inf at -inf."""
     return special.gammaln(np.where(np.equal(x, -np.inf), np.inf, x))
@@ -160,7 +173,7 @@ DIALECT = Dialect(
         e.floor_divide: "x // y",
         e.remainder: "x % y",
         e.fmod: "np.fmod(x, y)",
-        e.power: "x ** y",
+        e.power: (Row("x ** y", when=_to_power), Row("integer_power(x, y)", numbers="")),
         e.floor: (Row("+x", when=_integral), Row("np.floor(x)")),
         e.ceil: (Row("+x", when=_integral), Row("np.ceil(x)")),
         e.trunc: (Row("+x", when=_integral), Row("np.trunc(x)")),

@@ -110,6 +110,11 @@ def is_known(node: Node) -> bool:
     return is_number(node.operands[0]) and not any(isinstance(size, Dim) for size in sizes)
 
 
+def to_integer(node: Node) -> bool:
+    """Floats as integers."""
+    return tensor(node.operands[0]).is_floating and tensor(node).dtype.kind in ("int", "uint")
+
+
 def truth_as_float(node: Node) -> bool:
     """Booleans as numbers that a NaN may be multiplied by."""
     return boolean(node) and tensor(node).is_floating

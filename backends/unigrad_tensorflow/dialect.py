@@ -10,7 +10,7 @@ from unigrad.ir.nodes import Node, tensor
 from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
 from unigrad.ops.pattern import variables
 from unigrad_tensorflow import conditions as of
-from unigrad_tensorflow.helpers import ELIMINATION, VALUES
+from unigrad_tensorflow.helpers import ELIMINATION, TO_INTEGER, VALUES
 from unigrad_tensorflow.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
@@ -376,7 +376,9 @@ DIALECT = Dialect(
         s.dim_value: "tf.cast(size, dtype)",
         s.getitem: "x[key]",
         s.place_at: "place_at(x, key, shape)",
-        s.take_within: "tf.gather(x, indices, axis=axis)",
+        s.take_within: Row(
+            "tf.gather(x, indices, axis=axis)", faithful="tf.gather(dense(x), indices, axis=axis)"
+        ),
         s.add_at: (
             Row("tf.math.unsorted_segment_sum(x, indices, size)", when=of.first_axis),
             Row("add_at(x, indices, axis, size)"),
@@ -402,6 +404,7 @@ XLA = DIALECT.variant(
         linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS),
         e.astype: (
             _call("tf.where(x, tf.constant(1.0, dtype=dtype), 0.0)", when=of.truth_as_float),
+            _call("to_integer(x, dtype)", when=of.to_integer, helper=TO_INTEGER),
             _call("tf.cast(x, dtype)"),
         ),
     },
@@ -409,6 +412,7 @@ XLA = DIALECT.variant(
 )
 """What is compiled by XLA.
 
-A singular matrix has another test there, and another solution. A product with a cast of booleans is
+A singular matrix has another test there, and another solution. A float that an integer does not
+hold is cut to the nearest one, where all others cast as C does. A product with a cast of booleans is
 taken for a selection, in which a NaN would hide.
 """

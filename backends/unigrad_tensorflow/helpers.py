@@ -5,7 +5,7 @@ Those that a file uses are written at its head: it imports TensorFlow and nothin
 
 from __future__ import annotations
 
-__all__ = ["ELIMINATION", "VALUES"]
+__all__ = ["ELIMINATION", "TO_INTEGER", "VALUES"]
 
 VALUES = '''
 def size_of(x, axis):
@@ -41,9 +41,13 @@ def quotient(x, y):
 
 
 def integer_power(x, y):
-    """x ** y of integers by squaring; of y XLA itself reads six bits, and some have no power."""
+    """x ** y of integers, cut to an integer; 0 for a negative power of 0.
+
+    By squaring where XLA may compile it, which reads six bits of y, and where there is no power.
+    """
     if tf.executing_eagerly() and not x.dtype.is_unsigned:
-        return x**y
+        inverse = tf.where(tf.abs(x) == 1, x ** (y & 1), 0)
+        return tf.where(y < 0, inverse, x ** tf.maximum(y, 0))
     power, square = tf.ones_like(x + y), x
     for _ in range(8 * x.dtype.size):
         power = tf.where(y & 1 != 0, power * square, power)
@@ -68,6 +72,11 @@ def right_shift(x, y):
     inside = (y >= 0) & (y < 8 * x.dtype.size)
     beyond = tf.cast(x >= 0, x.dtype) - 1
     return tf.where(inside, tf.bitwise.right_shift(x, tf.where(inside, y, 0)), beyond)
+
+
+def dense(x):
+    """x; its cotangent becomes a tensor, and no IndexedSlices, which few derivatives take."""
+    return tf.reshape(x, tf.shape(x))
 
 
 def trunc(x):
@@ -312,6 +321,20 @@ def solve_triangular(a, b, lower, transpose, unit_diagonal):
     if unit_diagonal:
         return x
     return poisoned(x, tf.reduce_any(diagonal == 0, axis=-1))
+'''
+
+TO_INTEGER = '''
+def to_integer(x, dtype):
+    """x cast as C does: what 32 or 64 signed bits do not hold is the smallest they do."""
+    if x.dtype.size < 4:
+        x = tf.cast(x, tf.float32)
+    bits = tf.int32 if dtype.max < 2**31 else tf.int64
+    high = x >= 2.0**63 if dtype == tf.uint64 else None
+    if high is not None:
+        x = tf.where(high, x - 2.0**63, x)
+    inside = (x < -float(bits.min)) & (x > float(bits.min) - 1)
+    whole = tf.cast(tf.where(inside, tf.cast(x, bits), bits.min), dtype)
+    return whole if high is None else whole ^ tf.where(high, tf.constant(1 << 63, dtype), 0)
 '''
 
 ELIMINATION = '''

@@ -137,7 +137,7 @@ def linear(function, transposed, direction, given):
         return function(direction, *given)  # forward mode at work does not bear tapes inside
 
     def backward(operands, out):
-        direction, *given = operands
+        direction, *given = [tf.identity(x) for x in operands]  # one may be there twice
         varied = [x for x in given if x.dtype.is_floating]
 
         def gradient(weight):

@@ -10,7 +10,7 @@ import torch
 from torch.autograd import forward_ad
 
 from unigrad.config import canonical_device
-from unigrad.errors import BackendError, TargetError, listed
+from unigrad.errors import BackendError, DTypeError, TargetError, listed
 from unigrad.ir.types import DTYPES, TensorType
 from unigrad_torch.tape import attach
 
@@ -70,8 +70,17 @@ def is_native(value: Any) -> bool:
 
 
 def type_of(value: torch.Tensor) -> TensorType:
-    """Dtype and shape of a tensor."""
-    return TensorType(_OURS[value.dtype], tuple(value.shape))
+    """Dtype and shape of a tensor.
+
+    Raises:
+        DTypeError: for what is no dense array of numbers, such as a sparse or a quantised tensor.
+    """
+    if value.layout is not torch.strided:
+        raise DTypeError(f"unigrad takes dense tensors, not {value.layout}: pass .to_dense()")
+    dtype = _OURS.get(value.dtype)
+    if dtype is None:
+        raise DTypeError(f"unigrad has no dtype for a PyTorch tensor of {value.dtype}")
+    return TensorType(dtype, tuple(value.shape))
 
 
 def from_numpy(value: Any, dtype: DType, device: Any) -> torch.Tensor:
@@ -101,6 +110,11 @@ def asarray(value: Any, dtype: DType, device: Any) -> torch.Tensor:
 def copy(value: torch.Tensor) -> torch.Tensor:
     """The same values in memory of their own."""
     return value.clone()
+
+
+def exported(value: torch.Tensor) -> torch.Tensor:
+    """What another framework may read: DLPack says nothing of a pending sign or conjugation."""
+    return _open.resolve_neg(_open.resolve_conj(value))
 
 
 def to_numpy(value: torch.Tensor) -> Any:

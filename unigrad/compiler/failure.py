@@ -26,6 +26,11 @@ def reraise(error: Exception, name: str) -> NoReturn:
         raise error
     node = node_that_failed(error.__traceback__)
     places = () if node is None else locations(node)
-    first = (str(error).strip() or "no message").splitlines()[0]
-    told = ExecutionError(f"{name} failed while it ran: {type(error).__name__}: {first}")
+    told = ExecutionError(f"{name} failed while it ran: {type(error).__name__}: {_gist(error)}")
     raise locate(told, places[0] if places else caller_location()) from error
+
+
+def _gist(error: Exception) -> str:
+    """The first line of a message that says more than that there was an error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.endswith("error:")), "no message")

@@ -185,7 +185,10 @@ class Function:
         opaque = getattr(registry.runtime(place[0]), "opaque", None)
         if opaque is not None:  # a compiler of the caller's need not look in here
             opaque(Function.__call__)
-        compiled = make(self._name, settings, arguments, Place(*place), traced)
+        try:
+            compiled = make(self._name, settings, arguments, Place(*place), traced)
+        except Exception as error:  # noqa: BLE001
+            reraise(error, self._name)
         if not traced.hidden:
             state.keep(state.compiled, key, compiled)
         return compiled, place

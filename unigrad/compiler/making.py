@@ -258,8 +258,9 @@ def exchanged(value: Any, source: Any, home: Any, device: str | None) -> Any:
     """An array of one framework as one of another: its memory shared where DLPack can do that."""
     from_dlpack = getattr(home, "from_dlpack", None)
     if from_dlpack is not None:
+        exported = getattr(source, "exported", None)
         try:
-            return from_dlpack(value, device)
+            return from_dlpack(value if exported is None else exported(value), device)
         except Exception as error:  # noqa: BLE001  (each framework has its own way to refuse)
             # A layout or a dtype that DLPack does not carry goes by way of NumPy.
             log().debug("no DLPack from %s: %s", type(value).__name__, error)
