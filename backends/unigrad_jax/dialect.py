@@ -41,6 +41,11 @@ def _by_known_number(node: Node) -> bool:
     return _is_number(divisor) and divisor.params[0].item() != 0
 
 
+def _divides_again(node: Node) -> bool:
+    """A quotient divided once more: XLA would multiply the divisors, which overflows."""
+    return node.operands[0].op is elementwise.divide
+
+
 def _to_integer(node: Node) -> bool:
     """A cast that an integer may not hold."""
     return tensor(node.operands[0]).is_floating and tensor(node).dtype.kind in ("int", "uint")
@@ -183,7 +188,7 @@ DIALECT = Dialect(
         e.add: "x + y",
         e.subtract: "x - y",
         e.multiply: "x * y",
-        e.divide: "x / y",
+        e.divide: (Row("x * (1.0 / y)", when=_divides_again), Row("x / y")),
         e.negative: "-x",
         e.positive: "+x",
         e.absolute: (

@@ -96,8 +96,14 @@ def to_numpy(value: jax.Array) -> Any:
 def from_dlpack(value: Any, device: Any) -> jax.Array:
     """An array of another framework's, by the DLPack protocol."""
     with _concretely():
-        array = _jax.dlpack.from_dlpack(value)
+        array = _in_order(_jax.dlpack.from_dlpack(value))
         return array if device is None else _jax.device_put(array, _native(device))
+
+
+def _in_order(array: jax.Array) -> jax.Array:
+    """``array`` with its last axis contiguous, as what is compiled ahead takes it."""
+    order = cast("Any", array).format.layout.major_to_minor
+    return array if order == tuple(range(array.ndim)) else _jax.numpy.asarray(np.array(array, order="C"))
 
 
 # -- devices ---------------------------------------------------------------------------------------
@@ -234,7 +240,13 @@ def _in_context(compiled: Any) -> Callable[..., Any]:
 
     def call(*arrays: Any) -> Any:
         with wide():
-            return compiled(*arrays)
+            try:
+                return compiled(*arrays)
+            except ValueError as error:
+                if "layout" not in str(error):
+                    raise
+            with _concretely():
+                return compiled(*[_in_order(x) if is_native(x) else x for x in arrays])
 
     return call
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import CONSTANT, Node, tensor
+from unigrad.ops.elementwise import divide
 
 _WHOLE: Final = frozenset(range(1, 65))
 
@@ -108,6 +109,11 @@ def is_known(node: Node) -> bool:
     """A number to repeat, in a shape of known sizes."""
     sizes: Any = tensor(node).shape
     return is_number(node.operands[0]) and not any(isinstance(size, Dim) for size in sizes)
+
+
+def divides_again(node: Node) -> bool:
+    """A quotient divided once more: XLA would multiply the divisors, which overflows."""
+    return node.operands[0].op is divide
 
 
 def to_integer(node: Node) -> bool:

@@ -402,6 +402,7 @@ DIALECT = Dialect(
 XLA = DIALECT.variant(
     {
         linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS),
+        e.divide: (Row("x * (1.0 / y)", when=of.divides_again), Row("x / y")),
         e.astype: (
             _call("tf.where(x, tf.constant(1.0, dtype=dtype), 0.0)", when=of.truth_as_float),
             _call("to_integer(x, dtype)", when=of.to_integer, helper=TO_INTEGER),
@@ -413,6 +414,6 @@ XLA = DIALECT.variant(
 """What is compiled by XLA.
 
 A singular matrix has another test there, and another solution. A float that an integer does not
-hold is cut to the nearest one, where all others cast as C does. A product with a cast of booleans is
-taken for a selection, in which a NaN would hide.
+hold is cut to the nearest one, where all others cast as C does. A product with a cast of booleans
+is taken for a selection, in which a NaN would hide.
 """

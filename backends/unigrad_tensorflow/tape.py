@@ -54,7 +54,7 @@ def on_tape(values: Sequence[Any]) -> Hashable:
 def _is_followed(value: Any) -> bool:
     if isinstance(value, _tf.Variable):
         # A tape may follow it by itself, when it is read.
-        return value.trainable or _record.should_record_backprop([cast("Any", value).handle])
+        return value.trainable or _record.should_record_backprop([value.handle])
     return isinstance(value, _tf.Tensor) and (
         _record.should_record_backprop([value]) or bool(_forward.pack_tangents([value]).indices)
     )

@@ -178,6 +178,6 @@ def timed_functions(
     timed: dict[str, Callable[[dict[str, str]], Function]] = {"value": of_value}
     try:
         ug.value_and_grad(differentiated, argnames=names).graph(*call.args, **call.kwargs)
-    except (DTypeError, DifferentiationError):  # integers, in or out
+    except (ArgumentError, DTypeError, DifferentiationError):  # no floats, in or out
         return timed
     return {**timed, "gradient": of_gradient}

@@ -51,7 +51,8 @@ Origin: TypeAlias = "tuple[CodeType, int, str]"
 """Where the user wrote it: a code object, the offset of the instruction in it, and a role.
 
 The role is ``""`` for the user's own operation, ``"ct"`` or ``"t"`` for the cotangent or tangent of
-its result, and ``"d"`` for what a derivative rule needs on the way.
+its result, ``"d"`` for what a derivative rule needs on the way, and a number for an element that is
+unpacked (``a, b = x``).
 """
 
 

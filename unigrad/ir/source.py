@@ -10,13 +10,12 @@ from __future__ import annotations
 import itertools
 import weakref
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from unigrad.errors import Location
 from unigrad.ir.nodes import caller_frame, caller_origin
 
 if TYPE_CHECKING:
-    import dis
     from types import CodeType
 
     import numpy as np
@@ -32,6 +31,9 @@ __all__ = [
     "name_in_caller",
     "variable_name",
 ]
+
+_Place: TypeAlias = tuple[int, str]
+"""The offset of an instruction, and the position of what it unpacks, as in an origin's role."""
 
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF")
 
@@ -91,19 +93,41 @@ def caller_location() -> Location | None:
     return location_of(origins[0]) if origins else None
 
 
+_PUSH_NOTHING = frozenset((
+    "POP_TOP", "RETURN_VALUE", "STORE_ATTR", "STORE_SUBSCR", "STORE_SLICE", "LIST_APPEND",
+    "SET_ADD", "MAP_ADD", "DELETE_SUBSCR", "DELETE_ATTR", "YIELD_VALUE",
+))  # fmt: skip
+
+
 @lru_cache(maxsize=1024)
-def _stores(code: CodeType) -> dict[int, str]:
-    """For each instruction whose result goes straight into a variable: the variable's name."""
+def _stores(code: CodeType) -> dict[_Place, str]:
+    """For each instruction, and for each element that it unpacks, the variable that takes it.
+
+    The stack of values is followed as far as names need it: each value stands for the instruction
+    that made it. Jumps are not followed, so what lies deep in the stack may be wrong; what is
+    assigned lies on top.
+    """
     import dis  # imported by need
 
-    names: dict[int, str] = {}
-    previous: dis.Instruction | None = None
+    names: dict[_Place, str] = {}
+    stack: list[_Place] = []
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("CACHE", "EXTENDED_ARG"):
+        kind, count, offset = instruction.opname, instruction.arg, instruction.offset
+        if kind in ("CACHE", "EXTENDED_ARG"):
             continue
-        if previous is not None and instruction.opname in _STORES:
-            names[previous.offset] = str(instruction.argval)
-        previous = instruction
+        if kind in _STORES:
+            if stack:
+                names.setdefault(stack.pop(), str(instruction.argval))
+        elif kind == "COPY" and count is not None and count <= len(stack):
+            stack.append(stack[-count])
+        elif kind == "SWAP" and count is not None and count <= len(stack):
+            stack[-1], stack[-count] = stack[-count], stack[-1]
+        elif kind == "UNPACK_SEQUENCE" and count is not None:
+            stack = [*stack[:-1], *((offset, str(place)) for place in reversed(range(count)))]
+        else:
+            change = dis.stack_effect(instruction.opcode, count, jump=False)
+            pushed = 0 if kind in _PUSH_NOTHING or "JUMP" in kind else max(change, 1)
+            stack = [*stack[: max(len(stack) + change - pushed, 0)], *[(offset, "")] * pushed]
     return names
 
 
@@ -114,8 +138,9 @@ def variable_name(node: Node) -> str:
     """
     for code, offset, role in node.origins:
         if role != "d":
-            name = _stores(code).get(offset)
+            element = role.isdigit()
+            name = _stores(code).get((offset, role if element else ""))
             # Tools that rewrite code store under names that nobody can write (pytest's "@py_...").
             if name is not None and name.isidentifier():
-                return f"{name}_{role}" if role else name
+                return f"{name}_{role}" if role and not element else name
     return ""

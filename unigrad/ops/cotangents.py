@@ -90,7 +90,9 @@ def unless_dead(cotangent: Any, result: Any, contracted: tuple[int, ...]) -> Any
     if mask is not None:
         sizes = mask.shape
         if all(-axis > len(sizes) or sizes[axis] == 1 for axis in contracted):
-            result = select(mask, result)
+            # The result may have fewer axes than the mask.
+            one = all(size == 1 for size in sizes)
+            result = select(shape.reshape(mask, ()) if one else mask, result)
     return result if flag is None else select(flag, result)
 
 

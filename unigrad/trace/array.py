@@ -13,7 +13,15 @@ import numpy as np
 
 from unigrad.errors import ArgumentError, TracingError, locate
 from unigrad.ir.dims import Dim
-from unigrad.ir.nodes import INPUT, Node, Operators, Scope, current_scope, tensor
+from unigrad.ir.nodes import (
+    INPUT,
+    Node,
+    Operators,
+    Scope,
+    caller_origin,
+    current_scope,
+    tensor,
+)
 from unigrad.ir.source import caller_location, locations, variable_name
 from unigrad.ir.types import told
 from unigrad.ops import contraction, elementwise, indexing, reduction, shape
@@ -190,7 +198,15 @@ class TracedArray(Operators):
         return indexing.index(arrays, tuple(template))
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([self[position] for position in range(len(self))])
+        elements: list[Any] = []
+        here = caller_origin()
+        for position in range(len(self)):
+            element = self[position]
+            node: Node = element._node  # noqa: SLF001  (of this class)
+            if here and node.origins[-1:] == here:  # "a, b = x" is one instruction
+                node.origins = (*node.origins[:-1], (*here[0][:2], str(position)))
+            elements.append(element)
+        return iter(elements)
 
     def __len__(self) -> int:
         if self.ndim == 0:
