@@ -103,7 +103,11 @@ def from_dlpack(value: Any, device: Any) -> jax.Array:
 def _in_order(array: jax.Array) -> jax.Array:
     """``array`` with its last axis contiguous, as what is compiled ahead takes it."""
     order = cast("Any", array).format.layout.major_to_minor
-    return array if order == tuple(range(array.ndim)) else _jax.numpy.asarray(np.array(array, order="C"))
+    return (
+        array
+        if order == tuple(range(array.ndim))
+        else _jax.numpy.asarray(np.array(array, order="C"))
+    )
 
 
 # -- devices ---------------------------------------------------------------------------------------

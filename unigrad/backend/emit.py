@@ -59,14 +59,14 @@ class Emitted(NamedTuple):
     Attributes:
         text: a module that stands alone.
         name: the name of the function in it.
-        constants: arrays that become its trailing parameters, with their types.
+        constants: the captured arrays that its trailing parameters take, by their names.
         flat: whether the function returns its outputs flat because their structure has no literal.
         places: for each line of the text that computes something, the node that it computes.
     """
 
     text: str
     name: str
-    constants: tuple[Node, ...]
+    constants: dict[str, Node]
     flat: bool
     places: dict[int, Node]
 
@@ -203,22 +203,25 @@ class _Emitter:
         if rendered.startswith("(") and rendered.endswith(")") and (len(outputs) > 1 or flat):
             rendered = without_parentheses(rendered)
         body = [*_plain(prelude), *self._body(rendered)]
-        trailing = [self.texts[node][0] for node in self.constants]
+        constants = {self.texts[node][0]: node for node in self.constants}
+        captured = ", ".join(f"{name} {node.type}" for name, node in constants.items())
+        remark = [f"# Last come the arrays from around it: {captured}"] if constants else []
         for decorator in decorators:
             self.used.update(
                 re.findall(r"[A-Za-z_]\w*", decorator.partition("(")[0].partition(".")[0])
             )
-        head = f"def {self.name}({', '.join((*arguments, *trailing))}):"
+        head = f"def {self.name}({', '.join((*arguments, *constants))}):"
         functions = [
             line for _, lines in self.shared.functions.values() for line in (*lines, *_GAP)
         ]
         lines = [
-            *_plain(self._head()), *functions, *_plain(f"@{one}" for one in decorators),
+            *_plain(self._head()), *functions, *_plain(remark),
+            *_plain(f"@{one}" for one in decorators),
             (head, None), *_indented(body),
         ]  # fmt: skip
         text = "\n".join([line for line, _ in lines]) + "\n"
         places = {number: node for number, (_, node) in enumerate(lines, 1) if node is not None}
-        return Emitted(text, self.name, tuple(self.constants), flat, places)
+        return Emitted(text, self.name, constants, flat, places)
 
     def function_lines(self) -> list[Line]:
         """This graph as one more function of the file, which returns the tuple of its outputs."""

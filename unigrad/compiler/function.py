@@ -29,7 +29,7 @@ from unigrad.trace.tracer import Traced, trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from unigrad.backend.emit import Parameter
+    from unigrad.backend.emit import Emitted, Parameter
     from unigrad.backend.registry import Backend
     from unigrad.compiler.arguments import Leaf
     from unigrad.compiler.making import Compiled
@@ -246,6 +246,7 @@ class Function:
     def source(self, target: Any = None, /, *like: Any, **keywords: Any) -> str:
         """The native source for a target; it needs no unigrad, and to be shown, no framework.
 
+        Arrays that the function captured are its last parameters; :meth:`constants` gives them.
         Every argument of the function in it is a native array, and a number is one without axes:
         ``np.float64(3.0)``, ``torch.tensor(3.0)``. Dicts, lists and tuples of arrays go in and come
         out as they are. A dataclass goes in as it is and comes out flat, as a tuple of its arrays.
@@ -261,6 +262,28 @@ class Function:
             >>> print(ug.grad(square).source("numpy", 3.0))  # doctest: +ELLIPSIS
             def ...
         """
+        return self._emitted(target, like, keywords).text
+
+    def constants(self, target: Any = None, /, *like: Any, **keywords: Any) -> dict[str, Any]:
+        """The NumPy arrays that the last parameters of :meth:`source` take, by their names.
+
+        They are what the function captured, and what was computed of that alone.
+
+        Args:
+            target: as for :meth:`source`, which is asked for the same arguments.
+            *like: arrays, numbers, or types in text such as ``"float64[n, 3]"``.
+            **keywords: the same, by name.
+
+        Example:
+            >>> import numpy as np, unigrad as ug
+            >>> scale = np.array([1.0, 2.0])
+            >>> ug.function(lambda x: x * scale).constants("numpy", "float64[2]")
+            {'scale': array([1., 2.])}
+        """
+        found = self._emitted(target, like, keywords).constants
+        return {name: node.params[0].copy() for name, node in found.items()}
+
+    def _emitted(self, target: Any, like: tuple[Any, ...], keywords: dict[str, Any]) -> Emitted:
         from unigrad.compiler.pipeline import write  # imported by need
         from unigrad.compiler.render import literal
 
@@ -275,7 +298,7 @@ class Function:
             native=settings.autodiff == "native" and backend.native,
             conventions=settings.conventions,
         )  # fmt: skip
-        return emitted.text
+        return emitted
 
     def compile(self, *like: Any, target: Any = None, **keywords: Any) -> Callable[..., Any]:
         """The bare native callable for arguments like these: no checks, native arrays in and out.

@@ -241,7 +241,7 @@ def build(
         function = load(emitted.text, emitted.name, label, places=emitted.places)
     constants = tuple(
         runtime.asarray(node.params[0], tensor(node).dtype, wanted.device)
-        for node in emitted.constants
+        for node in emitted.constants.values()
     )
     if constants:
         # Captured arrays are placed on the device once and become the trailing defaults.
