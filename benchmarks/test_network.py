@@ -153,8 +153,9 @@ def test_gradient_numpy(wanted: str, benchmark: BenchmarkFixture, record: Callab
 NATIVE = ("torch:eager", "tensorflow:eager", "tensorflow:graph", "tensorflow:xla", "jax:jit")
 
 
+@pytest.mark.parametrize("way", ["as called", "bare callable"])
 @pytest.mark.parametrize("target", NATIVE)
-def test_native(target: str, benchmark: BenchmarkFixture, record: Callable) -> None:
+def test_native(target: str, way: str, benchmark: BenchmarkFixture, record: Callable) -> None:
     framework = target.partition(":")[0]
     given = arrays(framework, network.arguments(32))
     module = native("network", framework)
@@ -162,7 +163,8 @@ def test_native(target: str, benchmark: BenchmarkFixture, record: Callable) -> N
     theirs = partial(theirs, *with_leaves(framework, given))
     transform = ug.value_and_grad(network.loss, argnums=PARAMETERS, autodiff="native")
     with ug.use(target):
-        ours = partial(transform, *given)
+        function = transform if way == "as called" else transform.compile(*given)
+        ours = partial(function, *given)
         same(ours(), theirs())
         result = timed(benchmark, waiting(framework, ours), waiting(framework, theirs))
-    record(f"native, batch 32, {target}", result.ratio, goal=1.1, **micros(result))
+    record(f"native, batch 32, {target}, {way}", result.ratio, goal=1.1, **micros(result))

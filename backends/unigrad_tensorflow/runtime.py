@@ -64,18 +64,19 @@ GUARD_ACTIVE: Final = "no_tape() and eagerly()"
 
 GUARD_TESTS: Final = (
     "type({x}) is Tensor",
-    "{x}.dtype is {x}_dtype",
+    "{x}._datatype_enum() == {x}__datatype_enum",  # what its dtype is looked up by
     "{x}._shape_tuple() == {shape}",
-    "{x}.device == {x}_device",
+    "(alone or {x}.device == {x}_device)",
 )
 """What a tensor must be to take the fast way; a variable goes the general way."""
 
-GUARD_FACTS: Final = ("dtype", "device")
+GUARD_FACTS: Final = ("_datatype_enum", "device")
 """What the tests compare with the tensor that the guard was made for."""
 
 GUARD_NAMES: Final[dict[str, Any]] = {
-    "Tensor": ARRAY_TYPE, "no_tape": no_tape, "eagerly": eagerly,
+    "Tensor": ARRAY_TYPE, "no_tape": no_tape, "eagerly": eagerly, "alone": False,
 }  # fmt: skip
+"""What the tests name; whether one device is alone is known when something has been compiled."""
 
 
 @functools.cache
@@ -191,6 +192,12 @@ def devices() -> list[str]:
     return found
 
 
+@functools.cache
+def _is_alone() -> bool:
+    """Whether all tensors are where all others are: comparing places costs a guard dear."""
+    return len(devices()) == 1
+
+
 def check_device(device: str | None) -> None:
     """Raise unless tensors can be placed on ``device``.
 
@@ -224,7 +231,7 @@ def synchronise(values: Any = ()) -> None:
 
 def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., Any]:  # noqa: A001  (the interface's name)
     """``function`` for a mode: as it is written, or as one concrete ``tf.function``."""
-    start()
+    GUARD_NAMES["alone"] = _is_alone()
     if wanted.device is not None:
         function = _on_device(function, wanted.device)
     if wanted.tape:

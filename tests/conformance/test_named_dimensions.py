@@ -83,3 +83,29 @@ def test_a_name_stands_for_every_size(name: str, target: str, autodiff: str) -> 
         wanted = ug.grad(scalar, argnums=every)(*arrays)
     for i in every:
         np.testing.assert_allclose(found[f"by_{i}"], wanted[i], rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("target", targets.of(("jax:jit", "tensorflow:xla")))
+def test_compiled_targets_serve_every_size_in_one_function(target: str) -> None:
+    """All functions at once, since each would be compiled by itself."""
+    with ug.graph("named") as named:
+        for i, (function, types, _) in enumerate(FUNCTIONS.values()):
+            inputs = [
+                ug.input(f"x{i}_{k}", type_.replace("n", f"n{i}").replace("m", f"m{i}"))
+                for k, type_ in enumerate(types)
+            ]
+            named.output(**{f"y{i}": function(*inputs)})
+    given = {
+        f"x{i}_{k}": array
+        for i, (_, _, arrays) in enumerate(FUNCTIONS.values())
+        for k, array in enumerate(arrays)
+    }
+    with ug.use("numpy"):
+        wanted = named(**given)
+    with ug.use(target):
+        found = named(**given)
+    for i, name in enumerate(FUNCTIONS):
+        assert found[f"y{i}"].dtype == wanted[f"y{i}"].dtype, name
+        np.testing.assert_allclose(
+            found[f"y{i}"], wanted[f"y{i}"], rtol=1e-12, atol=1e-14, err_msg=name
+        )

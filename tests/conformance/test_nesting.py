@@ -146,3 +146,66 @@ def test_a_vector_has_the_hessian_products_of_its_hessian(target: str, autodiff:
     with ug.use(target, autodiff=autodiff):
         for found in ug.function(products)(x, v):
             np.testing.assert_allclose(found, wanted, rtol=1e-8)
+
+
+NOT_TORCH_COMPILE = tuple(one for one in targets.TARGETS if one != "torch:compile")
+"""It takes a minute for what others compile in seconds."""
+
+RULED: dict[str, Callable[[Any], Any]] = {
+    "power": lambda x: ug.sum(x**x),
+    "hypot": lambda x: ug.sum(ug.hypot(x, x) * x),
+    "xlogy": lambda x: ug.sum(ug.special.xlogy(x, x)),
+    "std": ug.std,
+    "prod": ug.prod,
+    "logsumexp": ug.logsumexp,
+    "take of logaddexp": lambda x: ug.sum(ug.take(ug.logaddexp(x, 1.0), INDICES) ** 3),
+    "take of tanh": lambda x: ug.sum(ug.take(ug.tanh(x), INDICES) ** 3),
+    "concat": lambda x: ug.sum(ug.sin(ug.concat([x, x * 2]))),
+}
+"""What frameworks differentiate under a rule of ours, or in ways of their own, of a vector."""
+
+INDICES = np.array([0, -1, 0])
+
+ALONG_ITSELF: dict[str, Callable[..., Callable[[Any], Any]]] = {
+    "grad of grad": lambda f: ug.grad(lambda x: ug.sum(ug.grad(f)(x))),
+    "grad of jvp": lambda f: ug.grad(lambda x: pushed(f, x, x)),
+    "jvp of grad": lambda f: lambda x: pushed(ug.grad(f), x, x),
+    "vjp of grad": lambda f: lambda x: pulled(ug.grad(f), x, x),
+}
+"""Second derivatives, most of them along the point itself: one array at two places."""
+
+
+def along_itself(x: Any) -> dict[str, Any]:
+    return {
+        f"{way} of {name}": nest(f)(x)
+        for way, nest in ALONG_ITSELF.items()
+        for name, f in RULED.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "autodiff"),
+    targets.ways(NOT_TORCH_COMPILE),
+)
+def test_second_derivatives_under_our_rules_along_the_point_itself(
+    target: str, autodiff: Any
+) -> None:
+    x = np.array([1.0, 2.0, 3.0])
+    with ug.use("numpy"):
+        wanted = ug.function(along_itself)(x)
+    with ug.use(target, autodiff=autodiff):
+        found = ug.function(along_itself)(x)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("target", targets.of(NOT_TORCH_COMPILE))
+def test_a_quotients_derivative_neither_overflows_nor_vanishes(target: str) -> None:
+    def quotient(x: Any, y: Any) -> Any:
+        return x / y
+
+    with ug.use(target):
+        gradient = ug.grad(quotient, argnums=1)
+        value, (_, by_y) = ug.value_and_grad(quotient, argnums=(0, 1))(1e308, 1.35e154)
+        np.testing.assert_allclose(gradient(np.float32(1e-30), np.float32(1e-23)), -1e16, rtol=1e-6)
+    np.testing.assert_allclose((value, by_y), (1e308 / 1.35e154, -(1e308 / 1.35e154) / 1.35e154))

@@ -139,7 +139,6 @@ def _words(line: str) -> list[str]:
 def test_the_backends_of_the_readme_are_those_that_exist() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         entries = tomllib.load(file)["project"]["entry-points"]["unigrad.backends"]
-    rows = re.findall(
-        r"^\| `(\w+)[:`].*\| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE
-    )
-    assert {name for name, status in rows if status == "works"} == set(entries)
+    readme = (ROOT / "README.md").read_text()
+    table = readme.partition("| target |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)", table, re.MULTILINE)) == set(entries)

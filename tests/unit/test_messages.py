@@ -413,3 +413,11 @@ def test_what_fired_can_be_looked_at_without_print() -> None:
 def test_only_text_is_read_as_a_graph(text: Any) -> None:
     with pytest.raises(ArgumentError, match="from_text: takes text, got a"):
         ug.from_text(text)
+
+
+def test_tensors_that_unigrad_does_not_take() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(DTypeError, match=r"argument x: .* no dtype for .* torch\.float8_e4m3fn"):
+        ug.sin(torch.ones(2).to(torch.float8_e4m3fn))
+    with pytest.raises(DTypeError, match=r"dense tensors, not torch\.sparse_coo: pass \.to_dense"):
+        ug.sin(torch.ones(2, 2).to_sparse())

@@ -98,7 +98,8 @@ def guard(
             passed.append(name if is_numpy else f"asarray({name}, {name}_as, device)")
             continue
         for fact in runtime.GUARD_FACTS:
-            space[f"{name}_{fact}"] = getattr(leaf.value, fact)
+            found = getattr(leaf.value, fact)
+            space[f"{name}_{fact}"] = found() if callable(found) else found
         tests += [test.format(x=name, shape=shape) for test in runtime.GUARD_TESTS]
         moves = device is not None and runtime.place(leaf.value, device) is not leaf.value
         passed.append(f"place({name}, device)" if moves else name)

@@ -149,6 +149,14 @@ def test_an_accumulator_inside_another_errs_without_us(tmp_path: Path) -> None:
     assert abs(float(ran.stdout) / want - 1) > 0.01
 
 
+def test_a_variable_that_is_watched_is_followed(mode: str) -> None:
+    weights = tf.Variable([1.0, 2.0, 3.0], trainable=False)
+    with ug.use(f"tensorflow:{mode}"), tf.GradientTape() as tape:
+        tape.watch(weights)
+        total = ug.function(lambda x: ug.sum(x * x))(weights)
+    assert tape.gradient(total, weights).numpy().tolist() == [2.0, 4.0, 6.0]
+
+
 def test_two_accumulators_in_a_graph_fail_without_us() -> None:
     twice = nested("forward over forward", lambda x: tf.where(x > 0, x * x, x))
     with pytest.raises(IndexError):

@@ -102,3 +102,24 @@ def test_numpy_in_numpy_out(target: str) -> None:
         np.add(one, 1.0, out=one)  # what comes back may be written to
     assert type(result["b"][1]) is np.float64
     np.testing.assert_array_equal(x, np.arange(4.0))
+
+
+@pytest.mark.parametrize("target", targets.of(("tensorflow:eager", "jax:jit")))
+def test_a_pending_sign_and_another_order_of_axes_go_along(target: str) -> None:
+    torch = pytest.importorskip("torch")
+    double = ug.function(lambda x: 2 * x)
+    turned = torch.arange(6.0, dtype=torch.float64).reshape(2, 3).T
+    negative = torch.tensor([1 + 2j], dtype=torch.complex128).conj().imag
+    with ug.use(target):
+        assert double(negative).tolist() == [-4.0]
+        assert torch.equal(double(turned), 2 * turned)
+
+
+def test_jax_arrays_of_another_layout_go_beside_numpy_arrays() -> None:
+    jax = pytest.importorskip("jax")
+    layout = pytest.importorskip("jax.experimental.layout")
+    x = jax.numpy.arange(6.0, dtype="float32").reshape(3, 2)
+    x = jax.device_put(x, layout.Format(layout.Layout((1, 0)), x.sharding))
+    with ug.use("jax:jit"):
+        total = ug.function(lambda x, y: x + y)(x, np.ones((3, 2), np.float32))
+    np.testing.assert_array_equal(total, np.arange(6.0).reshape(3, 2) + 1)

@@ -52,3 +52,17 @@ def test_an_error_of_the_users_own_code_is_left_alone() -> None:
 
     with pytest.raises(KeyError):
         broken(1.0)
+
+
+def test_what_fails_while_it_is_compiled_is_told_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    tf = pytest.importorskip("tensorflow")
+
+    def fail(_: Any) -> None:
+        raise tf.errors.InternalError(None, None, "Graph execution error:\n\nno room")
+
+    function = ug.function(lambda x: ug.sin(x) * x)
+    monkeypatch.setattr(tf, "sin", fail)
+    with ug.use("tensorflow:graph"), pytest.raises(ExecutionError, match="InternalError") as caught:
+        function(np.ones(3))
+    assert "no room" in str(caught.value)
+    assert "ug.sin(x) * x" in caught.value.__notes__[0]
