@@ -352,3 +352,9 @@ def test_a_wrong_call_exits_with_two(folder: Path, words: tuple[str, ...]) -> No
     result = run(*words)
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+def test_python_runs_the_package_as_the_command() -> None:
+    words = [sys.executable, "-m", "unigrad", "config"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("setting")

@@ -287,6 +287,24 @@ def test_a_target_from_outside_the_program_says_where_it_is_from(
         config.reset()
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("scan", "write a Python loop, which is unrolled"),
+        ("vmap", "arrays with one more axis in front"),
+        ("diag", r"of a vector, x\[:, None\] \* ug.eye"),
+    ],
+)
+def test_what_others_have_and_unigrad_says_otherwise(name: str, advice: str) -> None:
+    with pytest.raises(AttributeError, match=advice):
+        getattr(ug, name)
+
+
+def test_several_values_become_an_array_by_stack() -> None:
+    with pytest.raises(TracingError, match=r"ug\.stack to make an array of several"):
+        ug.function(lambda x: np.array([x[0], x[1]]))(np.ones(2))
+
+
 def test_the_command_line_proposes_functions_only(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 

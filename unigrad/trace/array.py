@@ -312,7 +312,8 @@ class TracedArray(Operators):
         del args, kwargs
         raise self._refuse(
             "cannot become a NumPy array while the function is traced",
-            "use the functions of unigrad (or NumPy functions that unigrad knows) on it",
+            "use the functions of unigrad (or NumPy functions that unigrad knows) on it, and"
+            " ug.stack to make an array of several",
         )
 
     def __setitem__(self, key: Any, value: Any) -> None:
