@@ -98,9 +98,9 @@ the transform is written out by unigrad's rules instead, with all that it holds;
 framework's. NumPy has no derivatives of its own and runs graph mode. One promise is graph mode's
 alone on every backend: that a branch of `where` which is not selected contributes exactly 0 where
 it is singular. Another is graph mode's alone where XLA compiles: the derivative of a quotient of
-numbers so large or small that the square of the divisor overflows or vanishes. On the tape and under
-the accumulators of a program of your own, native mode leaves to the framework what it does with them;
-TensorFlow's accumulators inside each other err in eager mode, by themselves.
+numbers so large or small that the square of the divisor overflows or vanishes. On the tape and
+under the accumulators of a program of your own, native mode leaves to the framework what it does
+with them; TensorFlow's accumulators inside each other err in eager mode, by themselves.
 
 | backend | modes | what it does |
 | --- | --- | --- |"""

@@ -342,3 +342,13 @@ def test_a_device_that_is_not_here_is_told_with_those_that_are() -> None:
         pytest.raises(TargetError, match=r"no device 'gpu' here; its devices are cpu"),
     ):
         ug.sin(np.ones(3))
+
+
+def test_a_signature_is_compiled_once(caplog: pytest.LogCaptureFixture) -> None:
+    x = native(np.arange(7.0))
+    function = ug.function(lambda x: ug.sum(ug.sin(x) * ug.cos(x)))
+    with jax.log_compiles(), ug.use("jax:jit"):
+        function(x)
+        function(x)
+    finished = [one for one in caplog.messages if "Finished XLA compilation" in one]
+    assert len(finished) == 1

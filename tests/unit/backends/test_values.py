@@ -280,3 +280,26 @@ def test_an_array_that_cannot_be_shared_is_copied_without_a_warning() -> None:
 def test_bfloat16_travels_bit_by_bit() -> None:
     x = np.array([1.0, -2.5, np.inf, np.nan], ml_dtypes.bfloat16)
     assert (ug.abs(x).view(np.uint16) == np.abs(x).view(np.uint16)).all()
+
+
+@pytest.mark.parametrize(
+    "target", targets.of(one for one in targets.TARGETS if "compile" not in one)
+)
+def test_powers_and_casts_that_integers_do_not_hold(target: str) -> None:
+    base, exponent = np.array([2, -1, -1, 1, 0, -2, 3]), np.array([-1, -1, -2, -3, -1, -64, 2])
+    beyond = np.array([np.nan, 1e20, -1e20, 3e9, 300.0, -1.0])
+    with ug.use(target):
+        powers = ug.function(lambda x, y: x**y)(base, exponent)
+        cast = [ug.astype(beyond, dtype) for dtype in ("int32", "uint8")]
+    assert powers.tolist() == [0, -1, 1, 1, 0, 0, 9]
+    least = -(2**31)
+    assert cast[0].tolist() == [least, least, least, least, 300, -1]
+    assert cast[1].tolist()[4:] == [44, 255]
+
+
+def test_an_outer_product_with_a_selected_scalar_has_a_derivative() -> None:
+    def loss(x: Any) -> Any:
+        return ug.sum(ug.nn.relu(ug.tensordot(x, x[0], axes=0)))
+
+    for size, slopes in ((1, [2.0]), (2, [3.0, 1.0])):
+        assert ug.grad(loss)(np.ones(size)).tolist() == slopes
