@@ -9,7 +9,7 @@ from unigrad.errors import VerificationError
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, scope, tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["close", "copy_node", "inline", "rebuilt"]
 
@@ -26,16 +26,21 @@ def inline(graph: Graph, arguments: Sequence[Node], place: Scope) -> tuple[Node,
     if len(arguments) != len(graph.inputs):
         raise VerificationError(f"{graph!r} takes {len(graph.inputs)} inputs, got {len(arguments)}")
     env: dict[Node, Node] = dict(zip(graph.inputs, arguments, strict=True))
+    _copy_missing(graph.nodes, env, place)
+    return tuple([env[node] for node in graph.outputs])
+
+
+def _copy_missing(nodes: Iterable[Node], env: dict[Node, Node], place: Scope) -> None:
+    """Copy into ``place`` those of ``nodes``, operands first, for which ``env`` has nothing yet."""
     before = place.origin
     try:
-        for node in graph.nodes:
+        for node in nodes:
             if node in env:
                 continue
             place.origin = node.origins
             env[node] = copy_node(place, node, tuple([env[operand] for operand in node.operands]))
     finally:
         place.origin = before
-    return tuple([env[node] for node in graph.outputs])
 
 
 def rebuilt(graph: Graph, make: Callable[[Scope, Node, tuple[Node, ...]], Node]) -> Graph:
@@ -89,15 +94,7 @@ def close(
     sources = (*inputs, *captures)
     arguments = [_canonical_input(place, position, node) for position, node in enumerate(sources)]
     env: dict[Node, Node] = dict(zip(sources, arguments, strict=True))
-    before = place.origin
-    try:
-        for node in sorted(seen, key=attrgetter("index")):
-            if node in env:
-                continue
-            place.origin = node.origins
-            env[node] = copy_node(place, node, tuple([env[operand] for operand in node.operands]))
-    finally:
-        place.origin = before
+    _copy_missing(sorted(seen, key=attrgetter("index")), env, place)
     results = tuple(env[node] for node in outputs)
     key = (tuple(arguments), results, name)
     graph = place.graphs.get(key)

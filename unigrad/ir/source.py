@@ -123,11 +123,13 @@ def _stores(code: CodeType) -> dict[_Place, str]:
         elif kind == "SWAP" and count is not None and count <= len(stack):
             stack[-1], stack[-count] = stack[-count], stack[-1]
         elif kind == "UNPACK_SEQUENCE" and count is not None:
-            stack = [*stack[:-1], *((offset, str(place)) for place in reversed(range(count)))]
+            del stack[-1:]
+            stack += [(offset, str(place)) for place in reversed(range(count))]
         else:
             change = dis.stack_effect(instruction.opcode, count, jump=False)
             pushed = 0 if kind in _PUSH_NOTHING or "JUMP" in kind else max(change, 1)
-            stack = [*stack[: max(len(stack) + change - pushed, 0)], *[(offset, "")] * pushed]
+            del stack[max(len(stack) + change - pushed, 0) :]
+            stack += [(offset, "")] * pushed
     return names
 
 

@@ -1,4 +1,4 @@
-"""PyTorch runs on one thread here, as on a shared machine it should."""
+"""What the tests of backends share: PyTorch on one thread, and JAX's flag as a caller sets it."""
 
 from __future__ import annotations
 
@@ -34,3 +34,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(params=[False, True], ids=["32 bits", "64 bits"])
+def flag(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """The caller's own setting of ``jax_enable_x64``, which stays as it is."""
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", request.param)
+    yield request.param
+    assert jax.config.jax_enable_x64 is request.param
+    jax.config.update("jax_enable_x64", before)

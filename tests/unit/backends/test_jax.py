@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,24 +15,11 @@ from unigrad.backend import registry
 from unigrad.errors import DTypeError, TargetError
 from unigrad.ir.types import DTYPES, as_dtype
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 jax = pytest.importorskip("jax")
 jnp = pytest.importorskip("jax.numpy")
 mpmath = pytest.importorskip("mpmath")
 
 MODES = pytest.mark.parametrize("target", ["jax:jit", "jax:eager"])
-
-
-@pytest.fixture(params=[False, True], ids=["32 bits", "64 bits"])
-def flag(request: pytest.FixtureRequest) -> Iterator[bool]:
-    """The caller's own setting of ``jax_enable_x64``, which stays as it is."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", request.param)
-    yield request.param
-    assert jax.config.jax_enable_x64 is request.param
-    jax.config.update("jax_enable_x64", before)
 
 
 def native(values: Any) -> Any:

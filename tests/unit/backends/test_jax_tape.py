@@ -56,16 +56,6 @@ def autodiff(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-@pytest.fixture(params=[False, True], ids=["32 bits", "64 bits"])
-def flag(request: pytest.FixtureRequest) -> Iterator[bool]:
-    """The caller's own setting of ``jax_enable_x64``, which stays as it is."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", request.param)
-    yield request.param
-    assert jax.config.jax_enable_x64 is request.param
-    jax.config.update("jax_enable_x64", before)
-
-
 @pytest.fixture
 def wide() -> Iterator[None]:
     """JAX with 64 bits, for results that can be compared with many digits."""
