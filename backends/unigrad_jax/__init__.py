@@ -15,6 +15,7 @@ BACKEND = Backend(
     install="pip install 'unigrad[jax]'",
     tested=("0.8", "0.10"),
     modes=("jit", "eager"),
-    flat=("jit",),
+    flat=("jit", "eager"),
+    frees=("jit",),
     native=True,
 )

@@ -17,8 +17,9 @@ from jax.sharding import SingleDeviceSharding
 
 from unigrad.config import canonical_device
 from unigrad.errors import DTypeError, TargetError, listed
-from unigrad.ir.dims import Dim
+from unigrad.ir.dims import Dim, symbol
 from unigrad.ir.types import TensorType, as_dtype
+from unigrad_jax.mesh import partitioned
 from unigrad_jax.tape import attach, strong, wide
 
 if TYPE_CHECKING:
@@ -73,7 +74,21 @@ def type_of(value: jax.Array) -> TensorType:
         dtype = as_dtype(value.dtype)
     except DTypeError:
         raise DTypeError(f"unigrad has no dtype for a JAX array of {value.dtype}") from None
-    return TensorType(dtype, tuple(value.shape))
+    return TensorType(dtype, tuple([_size(size) for size in value.shape]))
+
+
+def _size(size: Any) -> Any:
+    """A size; one that stands for any, as ``jax.export`` has it, is a named dimension.
+
+    One that JAX derived from others, such as ``2*n``, is named anew, after its text: equal ones are
+    equal, and how they depend on each other stays with JAX.
+    """
+    if isinstance(size, int):
+        return size
+    text = str(size)
+    if not text.isidentifier():
+        text = "size_" + "".join(one if one.isalnum() else f"_{ord(one):x}_" for one in text)
+    return symbol(text)
 
 
 def from_numpy(value: Any, dtype: DType, device: Any) -> Any:
@@ -197,6 +212,7 @@ def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., 
     if wanted.tape:
         # Whoever traces says where it runs: arrays that a target has placed would not go along.
         constants = tuple([asarray(np.asarray(one), type_of(one).dtype, None) for one in constants])
+    function = partitioned(function)
     if wanted.mode == "eager":
         return _in_64_bits(function, constants, wanted)
 
@@ -218,7 +234,7 @@ def compile(function: Callable[..., Any], wanted: Compilation) -> Callable[..., 
     if wanted.native_in:
         # Calls of ``jitted``, which are the faster ones, find what was compiled ahead.
         return _called(partial(_followed, jitted, constants) if constants else jitted)
-    return _in_context(partial(_followed, compiled, constants))
+    return _in_context(compiled, jitted, constants)
 
 
 def _followed(function: Callable[..., Any], last: tuple[Any, ...], *first: Any) -> Any:
@@ -239,18 +255,25 @@ def _called(jitted: Any) -> Callable[..., Any]:
     return call
 
 
-def _in_context(compiled: Any) -> Callable[..., Any]:
-    """``compiled`` on NumPy arrays; it computes also while the caller's own JAX traces."""
+def _in_context(compiled: Any, jitted: Any, constants: tuple[Any, ...]) -> Callable[..., Any]:
+    """``compiled`` on NumPy arrays; it computes also while the caller's own JAX traces.
+
+    It was compiled for arrays on one device, whose last axis is contiguous. What else comes beside
+    NumPy arrays, such as parameters on a mesh, and a call under ``jax.disable_jit``, is left to
+    ``jitted``, from then on.
+    """
+    ahead = True
 
     def call(*arrays: Any) -> Any:
-        with wide():
-            try:
-                return compiled(*arrays)
-            except ValueError as error:
-                if "layout" not in str(error):
-                    raise
-            with _concretely():
-                return compiled(*[_in_order(x) if is_native(x) else x for x in arrays])
+        nonlocal ahead
+        if ahead:
+            with wide():
+                try:
+                    return compiled(*arrays, *constants)
+                except ValueError:
+                    ahead = False
+        with _concretely():
+            return jitted(*arrays, *constants)
 
     return call
 

@@ -50,10 +50,17 @@ def strong(values: Sequence[Any]) -> tuple[Any, ...]:
     """Arrays that keep their dtype: a weak one, as of a Python number, is as wide as the flag."""
     return tuple(
         [
-            jax.lax.convert_element_type(one, one.dtype) if getattr(one, "weak_type", True) else one
+            _jax.lax.convert_element_type(one, _dtype(one))
+            if getattr(one, "weak_type", True)
+            else one
             for one in values
         ]
     )
+
+
+def _dtype(value: Any) -> Any:
+    """The dtype of an array as it is, and of a Python number as NumPy has it."""
+    return value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
 
 
 def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., Any]:
@@ -152,10 +159,8 @@ def _run(*arguments: Any, linear: _Linear) -> list[Any]:
 
 @_in_64_bits
 def _types(*avals: Any, linear: _Linear) -> list[Any]:
-    found = _jax.eval_shape(
-        linear.function(), *[jax.ShapeDtypeStruct(one.shape, one.dtype) for one in avals]
-    )
-    return [_jax.core.ShapedArray(one.shape, one.dtype) for one in found]
+    specs = [jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=one.sharding) for one in avals]
+    return list(_jax.make_jaxpr(linear.function())(*specs).out_avals)
 
 
 @_in_64_bits

@@ -38,6 +38,7 @@ BACKEND = Backend(
     tested=("2.18", "2.21"),
     modes=("graph", "eager", "xla"),
     flat=("graph", "xla"),
+    frees=("graph", "xla"),
     native=True,
     gaps=(
         Gap(

@@ -163,10 +163,14 @@ def from_dlpack(value: Any, device: Any) -> Any:
 def place(value: Any, device: Any) -> Any:
     """``value`` as a tensor on ``device``; itself if it is there, or if no device is named."""
     tensor = _tf.convert_to_tensor(value)
-    if device is None or not isinstance(tensor, ARRAY_TYPE) or tensor.device == _full(device):
+    if device is None or not isinstance(tensor, ARRAY_TYPE) or _is_on(tensor, device):
         return tensor
     with _tf.device(_full(device)):
         return _tf.identity(tensor)
+
+
+def _is_on(tensor: Any, device: str) -> bool:
+    return cast("str", tensor.device).endswith(_full(device))
 
 
 def device_of(values: Sequence[Any]) -> str | None:
@@ -215,9 +219,9 @@ def check_device(device: str | None) -> None:
 
 
 def _full(device: str | None) -> str:
-    """A device as TensorFlow names it."""
+    """A device of this process as TensorFlow names it, whatever its job in a cluster is called."""
     kind, _, index = (device or "cpu").partition(":")
-    return f"/job:localhost/replica:0/task:0/device:{kind.upper()}:{index or 0}"
+    return f"/device:{kind.upper()}:{index or 0}"
 
 
 def synchronise(values: Any = ()) -> None:

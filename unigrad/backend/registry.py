@@ -138,6 +138,8 @@ class Backend:
         modes: the modes, default first; empty if there is one way only.
         flat: the modes whose compiler takes functions of arrays alone and not of structures (what
             they return may be tuples and lists of arrays).
+        frees: the modes that see a whole function and free its arrays themselves, as soon as they
+            are not needed any more.
         native: whether the framework differentiates (``autodiff="native"``).
         gaps: the transforms that it gets wrong, which our rules expand in native mode too.
         interface: the version of the backend interface that it is written for.
@@ -153,6 +155,7 @@ class Backend:
     tested: tuple[str, str] = ("", "")
     modes: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
+    frees: tuple[str, ...] = ()
     native: bool = False
     gaps: tuple[Gap, ...] = ()
     interface: int = INTERFACE

@@ -190,8 +190,7 @@ def _write(
     emitted = emit(
         graph, backend.dialect, name=name, parameters=parameters, render=render,
         decorators=backend.decorators(graph), device=device,
-        # A compiler that sees the whole function knows when an array is dead.
-        release=mode not in backend.flat, rules=rules if ours else None,
+        release=mode not in backend.frees, rules=rules if ours else None,
     )  # fmt: skip
     return emitted, graph
 
