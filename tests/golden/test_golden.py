@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import unigrad as ug
+from tests.emitted import names_that_meet
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in (HERE / "inputs").glob("*.py"))
@@ -46,6 +47,7 @@ def test_the_emitted_source_is_the_one_on_file(
     source = emitted(case, folder)
     compile(source, file.name, "exec")
     assert "unigrad" not in source  # a file stands alone
+    assert names_that_meet(source, folder.partition("-")[0]) == []
     if pytestconfig.getoption("--refresh"):
         file.write_text(source, encoding="utf-8")
     assert file.exists(), f"run: pytest {HERE.parent.name}/{HERE.name} --refresh"

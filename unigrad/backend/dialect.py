@@ -12,7 +12,7 @@ import ast
 import builtins
 import re
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -389,26 +389,3 @@ def _walk(tree: ast.expr, binding: int, context: str) -> list[tuple[Any, int, st
             case _:
                 stack.extend((child, LOWEST + 1, "element") for child in ast.iter_child_nodes(node))
     return found
-
-
-@dataclass(slots=True)
-class Names:
-    """Names of one emitted file, unique and never hiding a builtin, a keyword or a module."""
-
-    taken: set[str] = field(default_factory=set)
-    _next: dict[str, int] = field(default_factory=dict)
-
-    def fresh(self, wanted: str) -> str:
-        """``wanted``, or the first free ``wanted_1``, ``wanted_2``, ..."""
-        if wanted not in self.taken:
-            self.taken.add(wanted)
-            return wanted
-        number = self._next.get(wanted, 0)
-        while True:
-            number += 1
-            name = f"{wanted}_{number}"
-            if name not in self.taken:
-                break
-        self._next[wanted] = number
-        self.taken.add(name)
-        return name

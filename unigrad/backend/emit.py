@@ -7,21 +7,20 @@ gives the user's line.
 
 from __future__ import annotations
 
-import builtins
-import keyword
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
-from unigrad.backend.dialect import ATOM, LOWEST, OURS, Names
+from unigrad.backend.dialect import ATOM, LOWEST, OURS
 from unigrad.backend.expressions import Expressions, unsupported
+from unigrad.backend.names import FileNames
 from unigrad.backend.native import Rule, arguments_of, parts_of, result_name, rule_key
 from unigrad.backend.plan import count_uses, is_large, match_fused, user_labels
-from unigrad.backend.spelling import identifier, tuple_text, without_parentheses
+from unigrad.backend.spelling import tuple_text, without_parentheses
 from unigrad.errors import ShapeError, listed
-from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, graph_parameters, tensor
 from unigrad.ir.source import array_name, locations
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -76,9 +75,7 @@ class _Module:
     """What the functions of one emitted file share.
 
     Attributes:
-        reserved: names that mean something already: imports, helpers, builtins, keywords.
-        names: those and the functions of the file.
-        variables: names of variables in one of the functions.
+        names: all names of the file.
         device: where new arrays are made, ``None`` for the framework's default.
         rules: where a framework differentiates what is written by our convention: makes the rule
             that stands around an op whose native gradient breaks it.
@@ -87,23 +84,11 @@ class _Module:
             op with a rule, by what the rule serves.
     """
 
-    reserved: frozenset[str]
+    names: FileNames
     device: str | None = None
     rules: Callable[[Node], Rule] | None = None
-    names: Names = field(init=False)
-    variables: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
     functions: dict[Hashable, tuple[str, list[Line]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.names = Names(set(self.reserved))
-
-    def function_name(self, wanted: str) -> str:
-        """A name for a function, which is that of no variable so far."""
-        name = self.names.fresh(wanted)
-        while name in self.variables:
-            name = self.names.fresh(wanted)
-        return name
 
 
 def emit(
@@ -136,12 +121,13 @@ def emit(
     Raises:
         UnsupportedError: if an op has no row.
     """
-    reserved = {*dialect.imports, *dialect.helpers, *keyword.kwlist, *dir(builtins), "math"}
     named = dialect.devices(device) if device is not None and dialect.devices is not None else None
-    module = _Module(frozenset(reserved), named, rules)
+    module = _Module(FileNames((*dialect.imports, *dialect.helpers)), named, rules)
     emitter = _Emitter(graph, dialect, name, release=release, module=module, ours=rules is not None)
     if rules is None and not any(True for node in graph.nodes for _ in graph_parameters(node)):
-        module.names.taken.discard(emitter.name)  # alone in the file: a variable may share its name
+        module.names.functions.taken.discard(
+            emitter.name
+        )  # alone in the file: a variable may share its name
     return emitter.module(parameters, render, decorators)
 
 
@@ -165,16 +151,16 @@ class _Emitter:
         self.ours = ours
         self.within = within  # the ops in whose rules this function is
         self.shared = module
-        self.names = Names(set(self.shared.reserved))
+        self.names = self.shared.names.of_function()
         self.used = self.shared.used
-        self.name = module.function_name(identifier(name) or "function")
+        self.name = module.names.functions.fresh(name, "function")
         self.lines: list[Line] = []
         self.constants: list[Node] = []
         # For each node that is written, the large arrays that its text names.
         self.reads: dict[Node, frozenset[str]] = {}
         self.expressions = Expressions(
             dialect, used=self.used, device=module.device,
-            constant=self._constant, function_of=self._function_of,
+            constant=self._constant, function_of=self._function_of, fresh=self.names.fresh,
         )  # fmt: skip
         self.texts = self.expressions.texts
         self.nodes = [node for node in graph.nodes if node.operands or node.op is not INPUT]
@@ -248,14 +234,6 @@ class _Emitter:
             )
         return known[0]
 
-    def _fresh(self, wanted: str) -> str:
-        """A name for a variable of this function, which hides no function of the file."""
-        name = self.names.fresh(wanted)
-        while name in self.shared.names.taken:
-            name = self.names.fresh(wanted)
-        self.shared.variables.add(name)
-        return name
-
     def _function(
         self, graph: Graph, name: str, *, ours: bool, within: tuple[object, ...] = ()
     ) -> tuple[str, list[Line]]:
@@ -270,7 +248,7 @@ class _Emitter:
         key = ("rule", rule_key(node))
         if key not in self.shared.functions:
             rule = cast("Callable[[Node], Rule]", self.shared.rules)(node)
-            name = self.shared.function_name(identifier(node.op.name))
+            name = self.shared.names.functions.fresh(node.op.name)
             self.shared.functions[key] = (name, [])  # a rule may use its own op
             names: dict[Graph | None, str] = {None: "None"}
             lines: list[Line] = []
@@ -302,8 +280,9 @@ class _Emitter:
             if part is None or not self.uses.get(part):
                 targets.append("_")
                 continue
-            label = self.labels.get(part) or identifier(result_name(node, position))
-            name = self._fresh(label)
+            name = self.names.fresh(
+                self.labels.get(part, ""), result_name(node, position), "result"
+            )
             self.texts[part] = (name, ATOM, 0)
             targets.append(name)
         return f"({targets[0]},)" if len(targets) == 1 else ", ".join(targets)
@@ -325,7 +304,7 @@ class _Emitter:
         prelude: list[str] = []
         placed: set[int] = set()
         for parameter in parameters or ():
-            label = self._fresh(identifier(parameter.name) or "x")
+            label = self.names.fresh(parameter.name, "x")
             arguments.append(label)
             for position, path in parameter.leaves:
                 placed.add(position)
@@ -333,15 +312,15 @@ class _Emitter:
                 if not path:
                     self.texts[node] = (label, ATOM, 0)
                     continue
-                leaf = self._fresh(
-                    identifier(re.split(r"[^\w]+", path.rstrip("]'\""))[-1]) or label
-                )
-                self.texts[node] = (leaf, ATOM, 0)
+                text = f"{label}{path}"
                 if self.uses.get(node):
-                    prelude.append(f"{leaf} = {label}{path}")
+                    leaf = self.names.fresh(re.split(r"\W+", path.rstrip("]'\""))[-1], label)
+                    prelude.append(f"{leaf} = {text}")
+                    text = leaf
+                self.texts[node] = (text, ATOM, 0)
         for position, node in enumerate(inputs):
             if position not in placed:
-                label = self._fresh(identifier(node.params[0]) or "x")
+                label = self.names.fresh(node.params[0], "x")
                 arguments.append(label)
                 self.texts[node] = (label, ATOM, 0)
         return arguments, prelude
@@ -349,13 +328,13 @@ class _Emitter:
     def _sizes(self) -> list[str]:
         """Lines that read named dimensions from the first input that has one bare."""
         lines: list[str] = []
-        missing = set(self.expressions.symbols)
+        missing = dict(self.expressions.sizes)
         for node in self.graph.inputs:
             for axis, size in enumerate(tensor(node).shape):
-                if isinstance(size, Dim) and str(size) in missing:
-                    missing.discard(str(size))
+                name = missing.pop(str(size), None)
+                if name is not None:
                     text = self.dialect.size.format(x=self.texts[node][0], axis=axis)
-                    lines.append(f"{size} = {text}")
+                    lines.append(f"{name} = {text}")
                     self.used.update(re.findall(r"\b[A-Za-z_]\w*(?=\()", text))
         if missing:
             raise ShapeError(
@@ -389,7 +368,7 @@ class _Emitter:
                 if read:
                     reads[node] = read
                 continue
-            fresh = self._fresh(label or identifier(node.op.name) or "value")
+            fresh = self.names.fresh(label, node.op.name, "value")
             texts[node] = (fresh, ATOM, 0)
             statements.append(((f"{fresh} = {text}{self._comment(node)}", node), read))
             if self.release and is_large(node):
@@ -430,12 +409,12 @@ class _Emitter:
         if not places:
             return ""
         place = places[0]
-        return f"  # {place.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{place.line}"
+        file = place.file.replace("\\", "/").rpartition("/")[-1]
+        return f"  # {one_line(file)}:{place.line}"
 
     def _constant(self, node: Node) -> str:
         """A captured array becomes a trailing parameter."""
-        name = identifier(array_name(node.params[0]))
-        label = self._fresh(name or f"constant_{len(self.constants)}")
+        label = self.names.fresh(array_name(node.params[0]), f"constant_{len(self.constants)}")
         self.texts[node] = (label, ATOM, 0)
         self.constants.append(node)
         return label

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from unigrad.backend.dialect import ATOM, LOWEST
 from unigrad.backend.plan import is_default
 from unigrad.backend.spelling import nonfinite, number_text, tidy, tuple_text
-from unigrad.errors import UnsupportedError, listed, locate
-from unigrad.ir.dims import Dim, symbols_of
+from unigrad.errors import RuleError, UnsupportedError, listed, locate
+from unigrad.ir.dims import Dim, substitute, symbol, symbols_of
 from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
 from unigrad.ir.source import caller_location, locations
 from unigrad.ir.types import DType, TensorType, told
 from unigrad.ops.families import as_tuple
+from unigrad.outside import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ class Expressions:
 
     Attributes:
         texts: for each node that is written, its text, how it binds and how deep it nests.
-        symbols: the named dimensions that the expressions mention.
+        sizes: the named dimensions that the expressions mention, and the variable of each.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Expressions:
         device: str | None,
         constant: Callable[[Node], str],
         function_of: Callable[[Graph], str],
+        fresh: Callable[..., str],
     ) -> None:
         """Take what the functions of a file share.
 
@@ -53,14 +55,16 @@ class Expressions:
             device: where new arrays are made, as the framework spells it.
             constant: the name for a captured array, which becomes a parameter.
             function_of: the name of the function of a closed body.
+            fresh: a new name for a variable of the function.
         """
         self.dialect = dialect
         self.texts: dict[Node, tuple[str, int, int]] = {}
-        self.symbols: set[str] = set()
+        self.sizes: dict[str, str] = {}
         self._used = used
         self._device = device
         self._constant = constant
         self._function_of = function_of
+        self._fresh = fresh
 
     def filled(self, template: Template, node: Node, bound: dict[str, Any]) -> tuple[str, int]:
         """The text of a row for a node, and how deep it nests.
@@ -161,14 +165,26 @@ class Expressions:
             self._used.add(text.partition(".")[0])
             return text
         if isinstance(value, Dim):
-            self.symbols.update(symbols_of(value))
-            return str(value)
+            return self._size(value)
         if isinstance(value, tuple):
             return tuple_text([self._value(one) for one in as_tuple(value)])
         if isinstance(value, float) and not math.isfinite(value):
             self._used.add("math")
             return nonfinite(value)
-        return repr(value)
+        text = literal(value)
+        if text is None:
+            raise RuleError(f"{value!r} is no parameter: a {type(value).__name__} has no literal")
+        return text
+
+    def _size(self, size: Dim) -> str:
+        """A size in the variables of its named dimensions, which may be called otherwise."""
+        sizes = self.sizes
+        names = symbols_of(size)
+        for name in sorted(names - sizes.keys()):
+            sizes[name] = self._fresh(name, "size")
+        if all(sizes[name] == name for name in names):
+            return str(size)
+        return str(substitute(size, {name: symbol(sizes[name]) for name in names}))
 
     def _entry(self, entry: Any) -> str:
         """One entry of a basic index as an object."""
@@ -187,8 +203,8 @@ class Expressions:
                 start, stop, step = as_tuple(entry)
                 size = type_.shape[axis] if type_ is not None else None
                 if step < 0:
-                    low = "" if size is not None and start == size - 1 else str(start)
-                    high = "" if stop is None else str(stop)
+                    low = "" if size is not None and start == size - 1 else self._value(start)
+                    high = "" if stop is None else self._value(stop)
                 else:
                     low = "" if isinstance(start, int) and start == 0 else self._value(start)
                     high = "" if stop is size or stop == size else self._value(stop)

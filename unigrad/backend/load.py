@@ -7,6 +7,8 @@ import linecache
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from unigrad.outside import one_line
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -34,7 +36,7 @@ def load(
         namespace: names that the text may use beside its own imports.
         places: for lines of the text, the nodes that they compute.
     """
-    file = f"<unigrad {label} {next(_number)}>"
+    file = f"<unigrad {one_line(label)} {next(_number)}>"
     module: dict[str, Any] = dict(namespace or {})
     exec(compile(text, file, "exec"), module)  # noqa: S102  (text that this library wrote)
     function = module[name]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from unigrad.backend.spelling import identifier
 from unigrad.ir.nodes import CONSTANT, Node, tensor
 from unigrad.ir.source import variable_name
 from unigrad.ir.types import byte_count
 from unigrad.ops.pattern import match
 from unigrad.ops.spec import Op
+from unigrad.outside import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,8 +76,7 @@ def user_labels(nodes: Sequence[Node]) -> dict[Node, str]:
         if node.op is CONSTANT or not any(last[origin] is node for origin in node.origins):
             continue
         own = [origin for origin in node.origins if last[origin] is node]
-        name = variable_name(node) if own else ""
-        name = identifier(name)
+        name = identifier(variable_name(node)) if own else ""
         if name:
             labels[node] = name
     return labels

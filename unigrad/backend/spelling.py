@@ -1,12 +1,9 @@
-"""How names, numbers and tuples are spelled in the source that is written."""
+"""How numbers and tuples are spelled in the source that is written."""
 
 from __future__ import annotations
 
 import ast
-import builtins
-import keyword
 import math
-import re
 from typing import TYPE_CHECKING
 
 from unigrad.backend.dialect import ATOM, UNARY
@@ -16,19 +13,7 @@ if TYPE_CHECKING:
 
     from unigrad.ir.nodes import Node
 
-__all__ = [
-    "identifier", "nonfinite", "number_text", "tidy", "tuple_text", "without_parentheses",
-]  # fmt: skip
-
-
-def identifier(name: str) -> str:
-    """A name fit for a variable; trailing underscores keep it off keywords and builtins."""
-    cleaned = re.sub(r"\W+", "_", name).strip("_")
-    if not cleaned or cleaned[0].isdigit():
-        cleaned = f"x{cleaned}" if cleaned else ""
-    if keyword.iskeyword(cleaned) or hasattr(builtins, cleaned):
-        return f"{cleaned}_"
-    return cleaned
+__all__ = ["nonfinite", "number_text", "tidy", "tuple_text", "without_parentheses"]
 
 
 def tuple_text(parts: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from unigrad.trace.capture import as_numpy, is_setting, refusal
 from unigrad.trace.structure import Structure, flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from unigrad.backend.registry import Backend
 
@@ -230,13 +230,11 @@ def read(
     )
     tree = (wrapped[: len(args)], dict(zip(kwargs, wrapped[len(args) :], strict=True)))
     flat, structure = flatten(tree)
-    paths = structure.paths()
     leaves: list[Leaf] = []
     plan: list[int | Static] = []
     titles: list[str] = []
     places: dict[str, list[tuple[int, str]]] = {label: [] for label in labels}
-    for value, path in zip(flat, paths, strict=True):
-        label, inside = _place(path, names)
+    for value, (label, inside) in zip(flat, _places(structure, names), strict=True):
         try:
             found = value if isinstance(value, Static) else leaf(value)
         except DTypeError as error:
@@ -269,14 +267,14 @@ def read(
     )
 
 
-def _place(path: str, names: Sequence[str]) -> tuple[str, str]:
-    """The argument that a path begins with, and the path inside of it."""
-    # A path is "[0][i]..." for a positional argument and "[1]['name']..." for a keyword.
-    which, _, rest = path[1:].partition("]")
-    head, _, inside = rest[1:].partition("]")
-    if which == "0":
-        return names[int(head)], inside
-    return head.strip("'\""), inside
+def _places(structure: Structure, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """For each leaf of a call, the argument that holds it, and the way to it inside of that."""
+    positional, by_name = structure.children()
+    labels = (*names, *by_name.keys())
+    parts = (*positional.children(), *by_name.children())
+    for label, part in zip(labels, parts, strict=True):
+        for path in part.paths():
+            yield label, path
 
 
 def read_like(value: Any) -> Leaf | Static:

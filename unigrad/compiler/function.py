@@ -18,10 +18,12 @@ from unigrad.compiler.collector import collector_paused
 from unigrad.compiler.failure import reraise
 from unigrad.compiler.guard import MISS
 from unigrad.compiler.state import CacheInfo, log, state_of
-from unigrad.errors import listed
+from unigrad.errors import ArgumentError, listed, locate
 from unigrad.ir.nodes import Graph, current_scope
+from unigrad.ir.source import caller_location
 from unigrad.ir.types import told
 from unigrad.ops.spec import Op
+from unigrad.outside import access, one_line
 from unigrad.trace.array import OuterValueError, TracedArray
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, trace
@@ -428,6 +430,15 @@ def placed(settings: Settings, leaves: Sequence[Leaf]) -> tuple[Backend, str, st
 
 
 def _parameters(arguments: Arguments) -> list[Parameter]:
+    """Arguments as parameters of a source, whose text must reach every array in them."""
     from unigrad.backend.emit import Parameter  # imported by need
 
+    for name, leaves in arguments.parameters:
+        for _, path in leaves:
+            if access(path) is None:
+                error = ArgumentError(
+                    f"the argument {name} has an array at {one_line(path)}, which no source can"
+                    " reach: a key there is no plain value; use strings or integers as keys"
+                )
+                raise locate(error, caller_location())
     return [Parameter(name, leaves) for name, leaves in arguments.parameters]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from unigrad.outside import literal
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -146,11 +148,14 @@ def _containers(args: Sequence[Any], space: dict[str, Any]) -> list[str] | None:
         kind: Any = value.__class__
         known = f"form_{len(space)}"
         if kind is dict:
-            if not all(isinstance(key, (str, int)) for key in value):
+            keys = [literal(key) for key in value]
+            if None in keys:
                 return None
             space[known] = frozenset(value)
             tests += [f"type({access}) is dict", f"{access}.keys() == {known}"]
-            inside = [(f"{access}[{key!r}]", one) for key, one in value.items()]
+            inside = [
+                (f"{access}[{key}]", one) for key, one in zip(keys, value.values(), strict=True)
+            ]
         elif kind is list or kind is tuple or _is_record(kind):
             space[known] = kind
             tests += [f"type({access}) is {known}", f"len({access}) == {len(value)}"]

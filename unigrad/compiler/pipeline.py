@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from unigrad.backend import registry
 from unigrad.backend.emit import Emitted, Parameter, emit
@@ -14,8 +14,9 @@ from unigrad.backend.registry import Transform
 from unigrad.compiler.collector import collector_paused
 from unigrad.compiler.render import unpacked
 from unigrad.compiler.rules import rule_of
-from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, graph_parameters, tensor
-from unigrad.ir.rebuild import copy_node, rebuilt
+from unigrad.ir.dims import Dim, symbols_of
+from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, graph_parameters, scope, tensor
+from unigrad.ir.rebuild import copy_missing, copy_node, rebuilt
 from unigrad.ops.apply import jvp_of
 from unigrad.ops.spec import Op
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, optimise_bodies, run
@@ -84,43 +85,82 @@ def legalise(graph: Graph, backend: Backend) -> Graph:
 
 
 def with_legal_bodies(graph: Graph, backend: Backend) -> Graph:
-    """Legalise the closed bodies that nodes hold, and lift their arrays out as operands.
+    """Legalise the closed bodies that nodes hold, and give each what it takes from around it.
 
-    The function of a body has no place for a captured array; as one more input of the body, the
-    array is a constant of the outermost function, placed on the device once.
+    The function of a body has no place for a captured array, and knows no size but those of its
+    inputs. An array becomes one more input and is a constant of the outermost function, placed on
+    the device once; a named size is read from one more input that has it.
     """
     if not any(True for node in graph.nodes for _ in graph_parameters(node)):
         return graph
+    place = Scope()
+    with scope(place):
+        inputs = [place.input(tensor(node), node.params[0], node.origins) for node in graph.inputs]
+        env = dict(zip(graph.inputs, inputs, strict=True))
+        sources = _sources_of_sizes(inputs)
+        for node in graph.nodes:
+            if node in env:
+                continue
+            place.origin = node.origins
+            operands = tuple([env[operand] for operand in node.operands])
+            params = node.params
+            for body in graph_parameters(node):
+                legal = legalise(body, backend)
+                known = _sources_of_sizes(legal.inputs)
+                missing = sorted((_sizes_within(legal) - known.keys()) & sources.keys())
+                holders = list(dict.fromkeys(sources[name] for name in missing))
+                arrays = [one for one in legal.nodes if one.op is CONSTANT and tensor(one).ndim]
+                lifted = with_legal_bodies(_with_inputs(legal, arrays, holders), backend)
+                constants = [copy_node(place, one, ()) for one in arrays]
+                count = len(body.inputs)
+                operands = (*operands[:count], *constants, *holders, *operands[count:])
+                params = (lifted, *params[1:])
+            changed = params is not node.params
+            env[node] = (
+                place.node(node.op, operands, params)
+                if changed
+                else copy_node(place, node, operands)
+            )
+    outputs = [env[node] for node in graph.outputs]
+    return Graph(inputs, outputs, name=graph.name, output_names=graph.output_names)
 
-    def legal(place: Scope, node: Node, operands: tuple[Node, ...]) -> Node:
-        bodies = list(graph_parameters(node))
-        if not bodies:
-            return copy_node(place, node, operands)
-        (body,) = bodies
-        lifted, arrays = _lift_arrays(with_legal_bodies(legalise(body, backend), backend))
-        count = len(body.inputs)
-        constants = [place.constant(a.params[0], a.dtype, weak=tensor(a).weak) for a in arrays]
-        given = (*operands[:count], *constants, *operands[count:])
-        return place.node(node.op, given, (lifted, *node.params[1:]))
 
-    return rebuilt(graph, legal)
+def _sources_of_sizes(nodes: Sequence[Node]) -> dict[str, Node]:
+    """For each named size, the first of these nodes that has it alone on an axis."""
+    found: dict[str, Node] = {}
+    for node in nodes:
+        for size in tensor(node).shape:
+            if isinstance(size, Dim):
+                found.setdefault(str(size), node)
+    return found
 
 
-def _lift_arrays(graph: Graph) -> tuple[Graph, list[Node]]:
-    """A graph whose constants with axes are further inputs, and these constants."""
-    arrays = [node for node in graph.nodes if node.op is CONSTANT and tensor(node).ndim]
-    if not arrays:
-        return graph, []
+def _sizes_within(graph: Graph) -> set[str]:
+    """The named sizes that the ops of a graph mention, and those of the bodies in it."""
+    names: set[str] = set()
+    waiting: list[Any] = [node.params for node in graph.nodes if node.op is not CONSTANT]
+    while waiting:
+        param = waiting.pop()
+        if isinstance(param, tuple):
+            waiting += cast("tuple[Any, ...]", param)
+        elif isinstance(param, Graph):
+            names |= _sizes_within(param)
+        elif isinstance(param, Dim):
+            names |= symbols_of(param)
+    return names
+
+
+def _with_inputs(graph: Graph, arrays: Sequence[Node], holders: Sequence[Node]) -> Graph:
+    """A graph with further inputs: for its constant arrays, and for what it reads sizes from."""
+    if not arrays and not holders:
+        return graph
     place = Scope()
     inputs = [place.input(tensor(node), node.params[0], node.origins) for node in graph.inputs]
     extra = [place.input(tensor(node), "constant", node.origins) for node in arrays]
+    sized = [place.input(tensor(node), node.params[0], node.origins) for node in holders]
     env = dict(zip((*graph.inputs, *arrays), (*inputs, *extra), strict=True))
-    for node in graph.nodes:
-        if node not in env:
-            place.origin = node.origins
-            env[node] = copy_node(place, node, tuple([env[operand] for operand in node.operands]))
-    lifted = Graph((*inputs, *extra), [env[node] for node in graph.outputs], name=graph.name)
-    return lifted, arrays
+    copy_missing(graph.nodes, env, place)
+    return Graph((*inputs, *extra, *sized), [env[node] for node in graph.outputs], name=graph.name)
 
 
 def _lowered(graph: Graph, missing: set[Node], backend: Backend) -> Graph:

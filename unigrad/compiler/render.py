@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from unigrad.backend.load import load
+from unigrad.outside import literal as plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,14 +69,12 @@ def _render(tree: Any) -> str | None:
     if isinstance(tree, _Text):
         return tree.text
     if tree is None or isinstance(tree, (str, bytes)):
-        return repr(tree)  # a setting, as it is
+        return plain(tree)  # a setting, as it is
     kind: type = tree.__class__
     if kind is dict:
         items = cast("dict[Any, Any]", tree)
-        if not all(isinstance(key, (str, int)) for key in items):
-            return None
-        parts = [(repr(key), _render(value)) for key, value in items.items()]
-        if any(value is None for _, value in parts):
+        parts = [(plain(key), _render(value)) for key, value in items.items()]
+        if any(None in part for part in parts):
             return None
         return "{" + ", ".join(f"{key}: {value}" for key, value in parts) + "}"
     if kind is tuple or kind is list:

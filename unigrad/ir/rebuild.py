@@ -11,7 +11,7 @@ from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, scope, tensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["close", "copy_node", "inline", "rebuilt"]
+__all__ = ["close", "copy_missing", "copy_node", "inline", "rebuilt"]
 
 
 def copy_node(place: Scope, node: Node, operands: tuple[Node, ...]) -> Node:
@@ -26,11 +26,11 @@ def inline(graph: Graph, arguments: Sequence[Node], place: Scope) -> tuple[Node,
     if len(arguments) != len(graph.inputs):
         raise VerificationError(f"{graph!r} takes {len(graph.inputs)} inputs, got {len(arguments)}")
     env: dict[Node, Node] = dict(zip(graph.inputs, arguments, strict=True))
-    _copy_missing(graph.nodes, env, place)
+    copy_missing(graph.nodes, env, place)
     return tuple([env[node] for node in graph.outputs])
 
 
-def _copy_missing(nodes: Iterable[Node], env: dict[Node, Node], place: Scope) -> None:
+def copy_missing(nodes: Iterable[Node], env: dict[Node, Node], place: Scope) -> None:
     """Copy into ``place`` those of ``nodes``, operands first, for which ``env`` has nothing yet."""
     before = place.origin
     try:
@@ -94,7 +94,7 @@ def close(
     sources = (*inputs, *captures)
     arguments = [_canonical_input(place, position, node) for position, node in enumerate(sources)]
     env: dict[Node, Node] = dict(zip(sources, arguments, strict=True))
-    _copy_missing(sorted(seen, key=attrgetter("index")), env, place)
+    copy_missing(sorted(seen, key=attrgetter("index")), env, place)
     results = tuple(env[node] for node in outputs)
     key = (tuple(arguments), results, name)
     graph = place.graphs.get(key)

@@ -80,6 +80,14 @@ class Structure:
             raise ArgumentError(f"expected {self.count} leaves for {self}, given {len(given)}")
         return self.spec.unflatten(given)
 
+    def children(self) -> list[Structure]:
+        """The structures inside of its outermost container."""
+        return [Structure(child) for child in self.spec.children()]
+
+    def keys(self) -> list[Any]:
+        """What its outermost container calls them, such as the keys of a dict."""
+        return self.spec.entries()
+
     def paths(self) -> tuple[str, ...]:
         """For each leaf, what stands behind the tree's name to reach it; ``""`` for a bare leaf.
 
