@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import keyword
 import threading
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from unigrad.compiler.arguments import signature
@@ -30,6 +31,7 @@ from unigrad.errors import (
 from unigrad.ir.nodes import INPUT, Graph, Scope, current_scope, scope, tensor
 from unigrad.ir.source import caller_location, variable_name
 from unigrad.ir.types import DType, TensorType, told
+from unigrad.outside import one_line
 from unigrad.trace.array import TracedArray
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, leaf_node
@@ -165,6 +167,8 @@ class Definition:
     def declare(self, name: str, type_: str | TensorType | DType) -> TracedArray:
         """Declare an input; :func:`input_` does so for the innermost block."""
         place = self._place("an input is declared")
+        if isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            name = unicodedata.normalize("NFKC", name)  # as Python reads the name in a call
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise locate(
                 ArgumentError(f"ug.input: a name is a Python identifier, got {name!r}"),
@@ -182,7 +186,7 @@ class Definition:
         self._inputs[name] = node
         return TracedArray(node)
 
-    def output(self, *values: Any, **named: Any) -> None:
+    def output(self, /, *values: Any, **named: Any) -> None:
         """Name outputs: ``g.output(y=...)``, or ``g.output(y)`` for a variable called ``y``.
 
         Args:
@@ -249,7 +253,7 @@ class Definition:
 
     # -- using -------------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The outputs by name, for inputs by name or in their order.
 
         Raises:
@@ -318,12 +322,12 @@ class Definition:
 
     def __repr__(self) -> str:
         if self._traced is None:
-            return f"<unigrad graph {self.name}, not defined>"
+            return f"<unigrad graph {one_line(self.name)}, not defined>"
         made = self._traced.graph
         inputs = ", ".join(f"{node.params[0]}: {node.type}" for node in made.inputs)
         pairs = zip(made.output_names, made.output_types, strict=True)
         outputs = ", ".join(f"{name}: {type_}" for name, type_ in pairs)
-        return f"<unigrad graph {self.name}({inputs}) -> ({outputs})>"
+        return f"<unigrad graph {one_line(self.name)}({inputs}) -> ({outputs})>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _definition_from_text, (self.name, text_of(self._defined()))

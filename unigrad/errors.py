@@ -8,7 +8,9 @@ shows in every traceback and never hides the message itself.
 from __future__ import annotations
 
 import linecache
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +39,22 @@ __all__ = [
 
 
 class UnigradError(Exception):
-    """Base of every error that unigrad raises on purpose."""
+    """Base of every error that unigrad raises on purpose.
+
+    It pickles and copies as it is, with its message, its notes and its attributes.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, notes among them."""
+        return dict(self.__dict__)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Made anew without the constructor, whose arguments are not those of the message.
+        return _restored, (type(self), self.args), self.__getstate__()
+
+
+def _restored(kind: type[UnigradError], args: tuple[Any, ...]) -> UnigradError:
+    return kind.__new__(kind, *args)
 
 
 class ShapeError(UnigradError, ValueError):
@@ -132,18 +149,21 @@ def locate(error: _E, location: Location | None) -> _E:
     """Add the user's own line, with carets below the expression, to ``error``; return ``error``."""
     if location is None:
         return error
-    heading = f'  File "{location.file}", line {location.line}'
+    heading = f'  File "{one_line(location.file)}", line {location.line}'
     if location.function:
-        heading += f", in {location.function}"
-    source = linecache.getline(location.file, location.line).rstrip("\n")
+        heading += f", in {one_line(location.function)}"
+    try:
+        source = linecache.getline(location.file, location.line).rstrip("\n")
+    except ValueError:  # what no file can be called
+        source = ""
     lines = [heading]
     if source.strip():
-        stripped = source.lstrip()
-        lines.append("    " + stripped)
-        if location.column is not None and location.end_column is not None:
-            indent = len(source) - len(stripped)
-            start = max(location.column - indent, 0)
-            width = max(min(location.end_column, len(source)) - location.column, 1)
+        stripped = source.strip()
+        lines.append("    " + one_line(stripped))
+        column, end = location.column, location.end_column
+        if column is not None and end is not None and stripped.isprintable():
+            start = max(column - (len(source) - len(source.lstrip())), 0)
+            width = max(min(end, len(source)) - column, 1)
             lines.append("    " + " " * start + "^" * width)
     error.add_note("\n".join(lines))
     return error

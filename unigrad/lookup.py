@@ -130,7 +130,7 @@ def read_value(text: str) -> Any:
     """A Python literal, a list of numbers as an array; any other word is text."""
     try:
         value: Any = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return text
     if isinstance(value, list):
         return cast("Any", np.asarray(cast("Any", value)))

@@ -42,14 +42,13 @@ def identifier(text: str) -> str:
         >>> identifier("layers[0]"), identifier("max"), identifier("x\N{SUPERSCRIPT TWO}")
         ('layers_0', 'max_', 'x2')
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text)
     if not text.isidentifier():
         words = "".join([one if f"x{one}".isidentifier() else " " for one in text]).split()
         text = "_".join(words)
     text = text.strip("_")
     if text and not text.isidentifier():
-        text = f"x{text}"
+        text = unicodedata.normalize("NFKC", f"x{text}")  # where it begins with an accent
     return f"{text}_" if keyword.iskeyword(text) or hasattr(builtins, text) else text
 
 
@@ -80,7 +79,10 @@ def access(path: str) -> str | None:
     Keys that are no plain values have no text that finds them again.
     """
     try:
-        node = ast.parse(f"x{path}", mode="eval").body
+        text = f"x{path}"
+        node = ast.parse(text, mode="eval").body
+        if node.end_col_offset != len(text.encode()):  # a comment follows
+            return None
         while not isinstance(node, ast.Name):
             if isinstance(node, ast.Subscript):
                 if literal(ast.literal_eval(node.slice)) is None:

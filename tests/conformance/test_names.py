@@ -62,6 +62,28 @@ def test_each_name_means_one_thing(target: str, autodiff: str) -> None:
     assert float(slope) == pytest.approx((above - below) / (2 * step), rel=1e-6)
 
 
+@pytest.mark.parametrize(("target", "autodiff"), ways(TARGETS))
+def test_names_that_python_merges_are_two_variables(target: str, autodiff: str) -> None:
+    def f(**named: Any) -> Any:
+        u = ug.sin(named[STYLED])
+        return named[STYLED] * u + u
+
+    x = 0.7
+    with ug.use(target, autodiff=autodiff):
+        assert ug.function(f)(**{STYLED: x}) == pytest.approx(x * np.sin(x) + np.sin(x))
+        slope = ug.grad(f, argnames=STYLED)(**{STYLED: x})
+        assert slope == pytest.approx(np.sin(x) + x * np.cos(x) + np.cos(x))
+        source = ug.function(f).source(target, **{STYLED: x})
+    assert names_that_meet(source, target) == []
+
+
+def test_an_input_is_called_as_python_reads_its_name() -> None:
+    with ug.graph("g") as g:
+        u = ug.input(STYLED, "float64[]")
+        g.output(y=u * 2.0)
+    assert g(u=3.0)["y"] == 6.0
+
+
 def test_a_size_beside_an_argument_of_its_name() -> None:
     with ug.graph("g") as g:
         k, x = ug.input("k", "float64[]"), ug.input("x", "float64[k]")

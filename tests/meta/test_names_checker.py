@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.conformance.test_names import meeting
+import unigrad as ug
+from tests.conformance.test_names import STYLED, meeting
 from tests.emitted import names_that_meet
 from unigrad.backend import names
 from unigrad.backend.expressions import Expressions
@@ -32,5 +33,10 @@ def test_a_size_in_another_namespace_is_reported(monkeypatch: pytest.MonkeyPatch
 
 
 def test_names_that_python_merges_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def f(**named: Any) -> Any:
+        u = ug.sin(named[STYLED])
+        return named[STYLED] * u + u
+
     monkeypatch.setattr(names, "identifier", lambda text: text)
-    assert "g: u is bound twice" in names_that_meet(meeting().source("numpy"), "numpy")
+    found = names_that_meet(ug.function(f).source("numpy", **{STYLED: 1.0}), "numpy")
+    assert "f: u is bound twice" in found

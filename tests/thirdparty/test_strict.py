@@ -219,6 +219,15 @@ BACKEND = Backend(
 )
 """,
     "mistaken": "BACKEND = 'a text'\n",
+    "leaving": "import sys\nsys.exit('goodbye')\n",
+    "stopping": "class Stop(BaseException): pass\nraise Stop('enough')\n",
+    "leaving_later": """
+from unigrad.backend import Backend, Dialect
+BACKEND = Backend(
+    name="leaving_later", runtime="leaving_framework", package="numpy", install="",
+    dialect=Dialect("leaving_later", imports={}, rows={}, dtypes="", number=""),
+)
+""",
     "misspelled": """
 from unigrad.backend import Backend, Dialect
 from unigrad.ops import elementwise
@@ -269,6 +278,7 @@ def with_broken_ones(tmp_path_factory: pytest.TempPathFactory) -> Path:
         about.mkdir()
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         (about / "entry_points.txt").write_text(f"[unigrad.backends]\n{name} = {name}:BACKEND\n")
+    (folder / "leaving_framework.py").write_text("import sys\nsys.exit(3)\n")
     (folder / "clashing_framework.py").write_text('raise OSError("undefined symbol: cudnnCreate")')
     return folder
 
@@ -291,6 +301,9 @@ def test_the_others_go_on_working_beside_broken_ones(with_broken_ones: Path) -> 
         ("unimportable", ["BackendError", "(unimportable:BACKEND)", "a_framework_that_nobody_has"]),
         ("outdated", ["BackendError", "for interface 0", f"has interface {registry.INTERFACE}"]),
         ("mistaken", ["BackendError", "is a str", "not a unigrad.backend.Backend"]),
+        ("leaving", ["BackendError", "cannot be loaded", "SystemExit: goodbye"]),
+        ("stopping", ["BackendError", "cannot be loaded", "Stop: enough"]),
+        ("leaving_later", ["BackendError", "does not start", "SystemExit: 3"]),
         ("misspelled", ["BackendError", "RuleError", "the row of 'sin'", "uses 'z'"]),
         ("absent", ["BackendNotInstalledError", "not installed", "pip install nobody-has-it"]),
         ("ancient", ["BackendError", "ancient 1.0 is too old", "2.1 to 3.0", "install -U ancient"]),
@@ -336,7 +349,7 @@ def test_those_that_cannot_be_loaded_are_listed(with_broken_ones: Path) -> None:
         with_broken_ones,
     )
     listed = set(finished.stdout.split())
-    assert {"misspelled", "mistaken", "outdated", "unimportable"} <= listed
+    assert {"leaving", "misspelled", "mistaken", "outdated", "stopping", "unimportable"} <= listed
     assert not {"numpy", "strict", "absent"} & listed
 
 

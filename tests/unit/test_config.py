@@ -571,7 +571,9 @@ def test_a_broken_pyproject_counts_only_if_it_speaks_of_unigrad(project: Path) -
     path = project / "pyproject.toml"
     path.write_text("[tool.other\n", encoding="utf-8")
     config.reload()
-    assert config.current().target_is_default
+    with pytest.warns(UserWarning, match=r"pyproject\.toml, line 1, is not TOML.*no settings are"):
+        assert config.current().target_is_default
+    assert config.current().target_is_default  # said once
     path.write_text("[tool.unigrad\n", encoding="utf-8")
     config.reload()
     with pytest.raises(SettingsError, match="line 1"):
@@ -580,6 +582,30 @@ def test_a_broken_pyproject_counts_only_if_it_speaks_of_unigrad(project: Path) -
     config.reload()
     with pytest.raises(SettingsError, match="expected a table"):
         config.current()
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"target = {'[' * DEEP}", f"target{'.a' * DEEP} = 1\n", f"[target{'.a' * DEEP}]\n"],
+    ids=["lists", "keys", "tables"],
+)
+def test_a_file_that_is_nested_without_end_is_named(project: Path, text: str) -> None:
+    (project / "unigrad.toml").write_text(text, encoding="utf-8")
+    config.reload()
+    with pytest.raises(SettingsError, match="nested too deep"):
+        config.current()
+
+
+def test_a_pyproject_of_others_that_is_nested_without_end_is_passed_over_aloud(
+    project: Path,
+) -> None:
+    (project / "pyproject.toml").write_text(f"[tool.other]\nx = {'[' * DEEP}", encoding="utf-8")
+    config.reload()
+    with pytest.warns(UserWarning, match="nested too deep.*no settings are read from it"):
+        assert config.current().target_is_default
 
 
 def test_a_file_that_is_no_text_is_named(project: Path) -> None:

@@ -197,7 +197,9 @@ def found(name: str) -> Backend:
     entry = entries[name]
     try:
         backend = entry.load()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # one that exits when it is imported ends no program
         raise BackendError(
             f"the backend {name!r} ({entry.value}) cannot be loaded:"
             f" {type(error).__name__}: {error}"
@@ -280,14 +282,18 @@ def runtime(backend: Backend) -> Any:
         raise BackendError(f"{backend.package} {version} is too old{known}: {backend.install}")
     try:
         importlib.import_module(backend.package)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise BackendError(
             f"{backend.package} {version} itself does not import here, with or without unigrad"
             f"{_beside(backend)}: {type(error).__name__}: {error}"
         ) from error
     try:
         return importlib.import_module(backend.runtime)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise BackendError(
             f"the backend {backend.name!r} does not start with {backend.package} {version}"
             f"{known}: {type(error).__name__}: {error}"

@@ -21,6 +21,7 @@ from unigrad.errors import ArgumentError, BackendError, DTypeError, locate, with
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, TensorType, as_dtype, is_numpy
 from unigrad.ops.spec import default_float
+from unigrad.outside import one_line
 from unigrad.trace.capture import as_numpy, is_setting, refusal
 from unigrad.trace.structure import Structure, flatten
 
@@ -235,10 +236,11 @@ def read(
     titles: list[str] = []
     places: dict[str, list[tuple[int, str]]] = {label: [] for label in labels}
     for value, (label, inside) in zip(flat, _places(structure, names), strict=True):
+        title = one_line(label + inside)
         try:
             found = value if isinstance(value, Static) else leaf(value)
         except DTypeError as error:
-            error.args = (f"{name}: the argument {label}{inside}: {error.args[0]}",)
+            error.args = (f"{name}: the argument {title}: {error.args[0]}",)
             raise locate(error, caller_location()) from None
         if isinstance(found, Static):
             try:
@@ -247,7 +249,7 @@ def read(
                 kind = with_article(type(found.value).__name__)
                 raise locate(
                     ArgumentError(
-                        f"{name}: the static argument {label}{inside} is {kind}, which has no"
+                        f"{name}: the static argument {title} is {kind}, which has no"
                         " hash; static arguments are part of the signature"
                     ),
                     caller_location(),
@@ -256,7 +258,7 @@ def read(
             continue
         plan.append(len(leaves))
         places[label].append((len(leaves), inside))
-        titles.append(label + inside if inside else label)
+        titles.append(title)
         leaves.append(found)
     return Arguments(
         structure,

@@ -68,7 +68,7 @@ class DeclaredFunction(Function):
         _, self._structure = flatten((tuple(0 for _ in parameters), {}))
         super().__init__(body, name=name)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """What the graph computes, in the structure of its outputs."""
         if not args and kwargs.keys() == self._keywords:  # the fast way is one of positions
             args, kwargs = tuple([kwargs[name] for name in self.input_names]), {}

@@ -69,7 +69,7 @@ class Function:
         functools.update_wrapper(self, function)
         self.function = function
         self._body = function if body is None else body
-        self._name = name or getattr(function, "__name__", type(function).__name__)
+        self._name = one_line(name or getattr(function, "__name__", type(function).__name__))
         # What an op takes beside arrays (axis, keepdims) is never traced.
         self.static = frozenset((*static, *(function.params if isinstance(function, Op) else ())))
         self.remake = remake
@@ -83,7 +83,7 @@ class Function:
 
     # -- calling -----------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run on arrays; on traced values, become part of the trace around it."""
         settings = config.current()
         if not kwargs:
@@ -230,7 +230,7 @@ class Function:
             overrides["target"] = target
         return config.resolve(config.current(), **overrides)
 
-    def graph(self, *like: Any, **keywords: Any) -> Graph:
+    def graph(self, /, *like: Any, **keywords: Any) -> Graph:
         """The graph for arguments like these, as traced.
 
         Args:
@@ -302,7 +302,7 @@ class Function:
         )  # fmt: skip
         return emitted
 
-    def compile(self, *like: Any, target: Any = None, **keywords: Any) -> Callable[..., Any]:
+    def compile(self, /, *like: Any, target: Any = None, **keywords: Any) -> Callable[..., Any]:
         """The bare native callable for arguments like these: no checks, native arrays in and out.
 
         Args:
@@ -343,7 +343,7 @@ class Function:
             return call
         return program.call
 
-    def explain(self, *like: Any, **keywords: Any) -> Report:
+    def explain(self, /, *like: Any, **keywords: Any) -> Report:
         """Which rewriting rules fired, and where, for arguments like these."""
         from unigrad.compiler.pipeline import optimise  # imported by need
 

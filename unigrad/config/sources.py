@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from unigrad.config.settings import NAMES, Choice, checked
 from unigrad.errors import SettingsError
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,7 @@ __all__ = ["Layer", "environment", "files", "unknown_environment"]
 
 _PREFIX = "UNIGRAD_"
 _FILE_VARIABLE = "UNIGRAD_CONFIG"
+_MOST_DOTS = 1_000  # in a line
 _VARIABLES = {name: _PREFIX + name.upper() for name in NAMES}
 
 
@@ -90,7 +93,14 @@ def _is_file(path: Path) -> bool:
 
 def _layer(kind: str, path: Path) -> Layer | None:
     """Read one settings file; None for a ``pyproject.toml`` without our table."""
-    where = f"{kind} {path}"
+    where = f"{kind} {one_line(str(path))}"
+    try:
+        return _read(kind, path, where)
+    except RecursionError:
+        raise _too_deep(where) from None
+
+
+def _read(kind: str, path: Path, where: str) -> Layer | None:
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark
     except (OSError, UnicodeDecodeError) as error:
@@ -98,7 +108,8 @@ def _layer(kind: str, path: Path) -> Layer | None:
         raise SettingsError(message) from error
     if path.name != "pyproject.toml":
         table: object = _parse_toml(text, where)
-    elif "unigrad" not in text:  # so another tool's broken file is not our business
+    elif "unigrad" not in text:
+        _warn_if_broken(text, where)
         return None
     else:
         tool = _parse_toml(text, where).get("tool", {})
@@ -111,13 +122,30 @@ def _layer(kind: str, path: Path) -> Layer | None:
     return Layer(f"{kind} {path.name}", path, checked(cast("dict[str, object]", table), where))
 
 
+def _warn_if_broken(text: str, where: str) -> None:
+    """A broken file that does not name us may belong to other tools, but is passed over aloud."""
+    try:
+        _parse_toml(text, where)
+    except SettingsError as error:
+        warnings.warn(f"{error}; no settings are read from it", stacklevel=2)
+
+
 def _parse_toml(text: str, where: str) -> dict[str, object]:
     import tomllib
 
+    # The reader takes memory by the square of the length of a dotted key.
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        raise _too_deep(where)
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise _too_deep(where) from None
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"at line (\d+)", str(error))  # else: at end of document
         line = int(place[1]) if place else text.count("\n") + 1
         message = f"the {where}, line {line}, is not TOML: {error}"
         raise SettingsError(message) from error
+
+
+def _too_deep(where: str) -> SettingsError:
+    return SettingsError(f"the {where} is nested too deep: settings are words in one table")

@@ -8,10 +8,12 @@ the gradient, which is shown at the inputs.
 from __future__ import annotations
 
 import inspect
+import keyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from unigrad.backend import registry
+from unigrad.backend.names import Names
 from unigrad.compiler.arguments import Arguments, Leaf, Static, bind, read, read_like
 from unigrad.compiler.declared import DeclaredFunction
 from unigrad.compiler.function import Function
@@ -195,6 +197,17 @@ def _on_numpy(leaves: Sequence[Leaf]) -> list[Any] | None:
     return values
 
 
+def _called(names: Sequence[str]) -> list[str]:
+    """Inputs as parameters: by their names, where Python can write these and tell them apart."""
+    others = Names(names)
+    return [
+        name
+        if name.isidentifier() and not keyword.iskeyword(name) and names.count(name) == 1
+        else others.fresh(name, "x")
+        for name in names
+    ]
+
+
 def _declared(
     function: Any, graph: Graph, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Graph, list[Any] | None]:
@@ -202,7 +215,7 @@ def _declared(
     if not args and not kwargs:
         return graph, None
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter(name, kind) for name in graph.input_names]
+    parameters = [inspect.Parameter(name, kind) for name in _called(graph.input_names)]
     # Tensors of a tape that a definition holds are no arguments of it.
     signature = inspect.Signature(parameters) if function is graph else inspect.signature(function)
     names = list(signature.parameters)

@@ -25,6 +25,7 @@ from unigrad.draw.values import (
 from unigrad.errors import ArgumentError
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, tensor
 from unigrad.ir.source import variable_name
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,7 +206,8 @@ def _names(graph: Graph, nodes: Sequence[Node]) -> dict[Node, str]:
             wanted[node] = _output_name(graph, name)
     names: dict[Node, str] = {}
     uses: dict[str, int] = {}
-    for node, name in wanted.items():
+    for node, called in wanted.items():
+        name = one_line(called)
         if name:
             count = uses[name] = uses.get(name, 0) + 1
             names[node] = name if count == 1 else f"{name}{_low(count)}"

@@ -47,7 +47,7 @@ _Polynomial: TypeAlias = dict[_Monomial, int]
 _LONGEST_TEXT: Final = 10_000  # characters, of one size or of one quotient
 _DEEPEST_PARENTHESES: Final = 200  # CPython's own limit
 _DEEPEST_QUOTIENTS: Final = 64  # each prints at most two parentheses
-_MOST_PRODUCTS: Final = 6_000  # products of two terms, in one parsed text and in one division
+_MOST_PRODUCTS: Final = 6_000  # products of two terms, in one text, product or division
 
 
 class DimSyntaxError(UnigradError, ValueError):
@@ -230,6 +230,8 @@ def _sum(left: Iterable[_Term], right: Iterable[_Term], sign: int = 1) -> Size:
 
 
 def _multiply(left: Collection[_Term], right: Collection[_Term]) -> _Polynomial:
+    if len(left) * len(right) > _MOST_PRODUCTS:
+        raise ShapeError("a size that multiplies out to too many terms; give it integer lengths")
     total: _Polynomial = {}
     for left_factors, left_coefficient in left:
         for right_factors, right_coefficient in right:

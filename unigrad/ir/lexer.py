@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from unigrad.errors import GraphFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Line"]
 
@@ -35,35 +38,44 @@ _NOUNS: Final = {
 }
 
 
-class Line:
-    """The words of one line and how far they are read."""
+def _words(text: str) -> Iterator[tuple[str, str, int]]:
+    """The kind of each word, the word, and the column where it begins; the end comes last."""
+    for match in _TOKEN.finditer(text):
+        kind = str(match.lastgroup)
+        if kind != "blank":
+            yield kind, match[0], match.start() + 1
+    yield "end", "", len(text) + 1
 
-    __slots__ = ("at", "number", "words")
+
+class Line:
+    """One line, read word by word: of all its words only the next two are kept.
+
+    Attributes:
+        number: of the line.
+        kind: the kind of the next word; ``"end"`` after the last.
+        word: the next word.
+        column: where it begins.
+        end: the column behind the line.
+    """
+
+    __slots__ = ("_ahead", "_words", "column", "end", "kind", "number", "word")
 
     def __init__(self, text: str, number: int) -> None:
         self.number = number
-        self.at = 0
-        self.words: list[tuple[str, str, int]] = []
-        for match in _TOKEN.finditer(text):
-            kind = match.lastgroup
-            if kind != "blank":
-                self.words.append((str(kind), match[0], match.start() + 1))
-        self.words.append(("end", "", len(text) + 1))
+        self.end = len(text) + 1
+        self._words = _words(text)
+        self._ahead = next(self._words)
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on to the next word."""
+        self.kind, self.word, self.column = self._ahead
+        self._ahead = next(self._words, self._ahead)
 
     @property
-    def kind(self) -> str:
-        """The kind of the next word; ``"end"`` after the last."""
-        return self.words[self.at][0]
-
-    @property
-    def word(self) -> str:
-        """The next word."""
-        return self.words[self.at][1]
-
-    @property
-    def column(self) -> int:
-        """Where the next word begins."""
-        return self.words[self.at][2]
+    def word_after(self) -> str:
+        """The word after the next one."""
+        return self._ahead[1]
 
     def error(self, message: str, column: int | None = None) -> GraphFormatError:
         """An error at the next word, or at a column."""
@@ -79,16 +91,16 @@ class Line:
 
     def take(self, kind: str) -> str:
         """Take a word of that kind."""
-        found, word, _ = self.words[self.at]
-        if found != kind:
+        if self.kind != kind:
             raise self.expected(_NOUNS[kind])
-        self.at += 1
+        word = self.word
+        self.advance()
         return word
 
     def skip(self, word: str) -> bool:
         """Take this very word if it comes next."""
-        if self.words[self.at][1] == word:
-            self.at += 1
+        if self.word == word:
+            self.advance()
             return True
         return False
 
@@ -125,8 +137,8 @@ class Line:
 
     def string(self) -> str:
         """Take a string."""
-        word = self.words[self.at][1]
-        self.at += 1
+        word = self.word
+        self.advance()
         return json.loads(word) if "\\" in word else word[1:-1]
 
     def name(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from unigrad.errors import DTypeError, GraphFormatError, listed
+from unigrad.ir.bounds import Bounds, TooMuchError
 from unigrad.ir.dims import DimSyntaxError, parse_size
 from unigrad.ir.lexer import Line
 from unigrad.ir.literals import from_bytes, from_number
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import numpy as np
+
+    from unigrad.ir.dims import Size
 
 __all__ = ["DEEPEST_TUPLE", "FORMAT", "LEAVES", "from_text", "op_version", "parameter_names"]
 
@@ -54,14 +57,20 @@ def from_text(text: str, ops: Mapping[str, Primitive], *, place: Scope | None = 
         place: where to make the nodes; a scope of its own by default.
 
     Raises:
-        GraphFormatError: with line and column, for any text that is not a graph of these ops.
+        GraphFormatError: with line and column, for any text that is not a graph of these ops, or
+            holds more than any model does: over 10 million nodes, a gigabyte of constants, 250,000
+            characters of named sizes.
     """
     place = Scope() if place is None else place
     before, place.origin = place.origin, ()  # the line that calls this is nobody's origin
     bodies_before, place.bodies.origin = place.bodies.origin, ()
     try:
+        reader = _Reader(text, ops, place)
         with scope(Scope()):
-            return _Reader(text, ops, place).read()
+            try:
+                return reader.read()
+            except TooMuchError as error:
+                raise GraphFormatError(str(error), *reader.end) from None
     finally:
         place.bodies.origin = bodies_before
         place.origin = before
@@ -89,6 +98,8 @@ class _Reader:
         self.graphs: dict[str, Graph] = {}
         self.versions: dict[str, int] = {}
         self.types: dict[str, TensorType] = {}
+        self.sizes: dict[str, Size] = {}
+        self.bounds = Bounds()
         # A scope knows a large array by its identity: no other may get it while this is read.
         self.arrays: list[np.ndarray[Any, Any]] = []
         self.end = (1, 1)
@@ -96,9 +107,14 @@ class _Reader:
 
     def _lines(self, text: str) -> Iterator[Line]:
         """Every line that says something."""
-        for number, content in enumerate(text.split("\n"), 1):
-            line = Line(content, number)
-            self.end = (number, line.words[-1][2])
+        start = number = 0
+        while start <= len(text):
+            number += 1
+            end = text.find("\n", start)
+            end = len(text) if end < 0 else end
+            line = Line(text[start:end], number)
+            start = end + 1
+            self.end = (number, line.end)
             if line.kind != "end":
                 yield line
 
@@ -113,7 +129,7 @@ class _Reader:
         """The whole text: a heading, definitions, a graph."""
         self.heading()
         line = self.line("a graph")
-        if line.words[0][1] == "ops":
+        if line.word == "ops":
             self.op_versions(line)
             line = self.line("a graph")
         while line.skip("define"):
@@ -124,6 +140,7 @@ class _Reader:
             name = line.name()
             line.done()
             self.graphs[reference] = self.graph(name, self.place.bodies, closed=True)
+            self.bounds.ends(reference)
             line = self.line("a graph")
         line.mark("graph")
         name = line.name()
@@ -165,6 +182,7 @@ class _Reader:
         line = self.line("'return'")
         while line.kind == "node":
             column = line.column
+            self.bounds.node()
             number = line.take("node")
             if number in nodes:
                 raise line.error(f"{number} is defined twice", column)
@@ -267,7 +285,7 @@ class _Reader:
             if found or bare:
                 line.mark(",")
             column = line.column
-            if line.kind == "word" and line.words[line.at + 1][1] == "=":
+            if line.kind == "word" and line.word_after == "=":
                 name = line.take("word")
                 line.mark("=")
                 if name in found or name not in names:
@@ -287,7 +305,7 @@ class _Reader:
 
     def value(self, line: Line, depth: int = 0) -> Any:
         """One parameter."""
-        kind, word, column = line.words[line.at]
+        kind, word, column = line.kind, line.word, line.column
         if kind == "number":
             return line.amount()
         if kind == "string":
@@ -297,20 +315,29 @@ class _Reader:
         if word == "(":
             return self.tuple(line, depth + 1)
         if kind == "word" and word in _WORDS:
-            line.at += 1
+            line.advance()
             return _WORDS[word]
         if kind == "graph":
-            line.at += 1
+            line.advance()
             if word not in self.graphs:
                 raise line.error(f"{word[:40]} is not defined above", column)
+            self.bounds.holds(word)
             return self.graphs[word]
         if kind == "size":
-            line.at += 1
+            line.advance()
+            return self.size(line, word, column)
+        raise line.expected("a value")
+
+    def size(self, line: Line, word: str, column: int) -> Size:
+        """``{2*n + 1}``."""
+        size = self.sizes.get(word)
+        if size is None:
             try:
-                return parse_size(word[1:-1])
+                size = self.sizes[word] = parse_size(word[1:-1])
             except DimSyntaxError as error:
                 raise line.error(error.reason, column + error.column) from None
-        raise line.expected("a value")
+            self.bounds.size(str(size))
+        return size
 
     def tuple(self, line: Line, depth: int) -> tuple[Any, ...]:
         """``()``, ``(a,)``, ``(a, b)``."""
@@ -350,6 +377,8 @@ class _Reader:
                 type_ = self.types[word] = TensorType.parse(word)
             except DTypeError as error:
                 raise line.error(str(error), column) from None
+            if type_.is_symbolic:
+                self.bounds.size(str(type_))
         return type_
 
     def constant(self, line: Line, place: Scope, column: int) -> Node:
@@ -363,6 +392,7 @@ class _Reader:
         line.done()
         if type_.is_symbolic:
             raise line.error("the shape of a constant is made of numbers", column)
+        self.bounds.constant(len(value) * 3 // 4 if is_bytes else type_.dtype.itemsize)
         try:
             array = from_bytes(value, type_) if is_bytes else from_number(value, type_)
         except (ValueError, OverflowError, MemoryError) as error:

@@ -44,6 +44,7 @@ from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Primitive, tensor
 from unigrad.ir.parse import DEEPEST_TUPLE, FORMAT, LEAVES, from_text, op_version, parameter_names
 from unigrad.ir.source import locations, variable_name
 from unigrad.ir.types import DType, TensorType
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -223,7 +224,7 @@ class _Writer:
         place = locations(node)[0]
         said = [variable_name(node), f"{PurePath(place.file).name}:{place.line}"]
         text = ", ".join(word for word in said if word)
-        return "  # " + "".join([letter if letter.isprintable() else "?" for letter in text])
+        return f"  # {one_line(text)}"
 
 
 # -- order -----------------------------------------------------------------------------------------

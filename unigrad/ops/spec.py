@@ -150,7 +150,7 @@ class Op(Generic[P]):
 
     # -- calling -----------------------------------------------------------------------------------
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Build, trace, make a pattern or run, as the arguments say."""
         for arg in args:
             interpret = INTERPRETERS.get(arg.__class__)

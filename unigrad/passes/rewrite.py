@@ -20,6 +20,7 @@ from unigrad.ir.source import location_of
 from unigrad.ops.elementwise import barrier
 from unigrad.ops.pattern import COMMUTATIVE, Index, Pattern, Plan
 from unigrad.ops.spec import OPS
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -204,7 +205,11 @@ class Firing:
     count: int
 
     def __str__(self) -> str:
-        place = "" if self.location is None else f"{self.location.file}:{self.location.line}: "
+        place = (
+            ""
+            if self.location is None
+            else f"{one_line(self.location.file)}:{self.location.line}: "
+        )
         times = "" if self.count == 1 else f" ({self.count} times)"
         reason = self.reason.partition("\n\n")[0].replace("\n", " ")
         return f"{place}{self.pass_name}: {self.rule}{times}: {reason}"

@@ -365,6 +365,10 @@ class OuterValueError(TracingError):
 
     bodies: Scope | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The trace stays in its process."""
+        return {name: value for name, value in self.__dict__.items() if name != "bodies"}
+
 
 def node_of(value: TracedArray, place: Scope | None) -> Node:
     """The node behind a traced value, which must belong to a function that is running here."""
