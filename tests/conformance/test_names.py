@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 import unigrad as ug
 from tests.emitted import names_that_meet
 from tests.targets import PYTORCH_IS_LOUD, TARGETS, ways
+from unigrad.backend import registry
+from unigrad.config import Target
 
 pytestmark = PYTORCH_IS_LOUD
 
@@ -28,7 +32,7 @@ def meeting() -> Any:
         argument = u
         u = ug.sin(argument) * 2.0  # a variable that is called as an argument is
         d = ug.exp(u) + u  # and one like a size
-        ones = ug.sum(ug.ones(x.shape) * k) + ug.sum(x)
+        ones = ug.sum(ug.ones(x.shape) * k) + ug.sum(ug.abs(x)) + ug.max(x)
         filled = ug.sum(ug.broadcast_to(d * u, a.shape)) + ug.sum(a) * a.shape[0]
         g.output(ones=ones, filled=filled, styled=argument * u + u)
     return g
@@ -37,7 +41,7 @@ def meeting() -> Any:
 def expected(k: float, x: Any, v: float, a: Any) -> dict[str, float]:
     u = 2.0 * np.sin(v)
     return {
-        "ones": float(x.size * k + x.sum()),
+        "ones": float(x.size * k + abs(x).sum() + x.max()),
         "filled": float((np.exp(u) + u) * u * a.size + a.sum() * a.shape[0]),
         "styled": float(v * u + u),
     }
@@ -82,6 +86,46 @@ def test_an_input_is_called_as_python_reads_its_name() -> None:
         u = ug.input(STYLED, "float64[]")
         g.output(y=u * 2.0)
     assert g(u=3.0)["y"] == 6.0
+
+
+SOURCES = ("numpy", "torch", "torch:compile", "tensorflow", "tensorflow:xla", "jax")
+OF_OURS = ("x", "n", "value", "result", "function", "body", "state", "size", "operands", "größe")
+
+
+@pytest.mark.parametrize("autodiff", ["graph", "native"])
+@pytest.mark.parametrize("target", SOURCES)
+def test_a_user_may_call_things_as_a_file_does(target: str, autodiff: str) -> None:
+    backend, mode = registry.get(Target.parse(target))
+    dialect = backend.of_mode(mode).dialect
+    ops = {op.name for op in dialect.templates}
+    wrong: list[str] = []
+    for name in {*dialect.imports, *dialect.helpers, *ops, *dir(builtins), *OF_OURS}:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            continue
+        with ug.graph(name) as g:
+            x = ug.input(name, f"float64[{name}]")
+            y = ug.input(f"{name}_1", f"float64[{name}, {name}_1]")
+            inner = ug.grad(lambda v, y=y: ug.sum(ug.abs(v) * ug.sum(y)) * y.shape[1])
+            g.output(out=ug.sum(inner(x)) + ug.sum(ug.ones(y.shape)))
+        with ug.use(autodiff=autodiff):
+            source = g.source(target)
+            wrong += [f"{name}: {one}" for one in names_that_meet(source, target)]
+            if target == "numpy":
+                given = np.array([1.0, -2.0, 3.0]), np.full((3, 2), 0.5)
+                assert g(*given)["out"] == 1.0 * 3.0 * 2 + 6
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("target", "autodiff"), ways(TARGETS))
+def test_names_that_are_not_ascii(target: str, autodiff: str) -> None:
+    with ug.graph("größe") as g:
+        x = ug.input("длина", "float64[größe]")
+        höhe = ug.tanh(x) * x.shape[0]  # noqa: PLC2401
+        g.output(结果=ug.sum(höhe * höhe))
+    with ug.use(target, autodiff=autodiff):
+        slope = ug.grad(g["结果"])(THREE)
+    t = np.tanh(THREE)
+    np.testing.assert_allclose(slope, 9 * 2 * t * (1 - t * t))
 
 
 def test_a_size_beside_an_argument_of_its_name() -> None:

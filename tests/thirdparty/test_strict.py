@@ -353,6 +353,27 @@ def test_those_that_cannot_be_loaded_are_listed(with_broken_ones: Path) -> None:
     assert not {"numpy", "strict", "absent"} & listed
 
 
+@pytest.mark.parametrize("listing", [b"\xff\xfe", b"[unigrad.backends]\nno entry\n"])
+def test_a_package_whose_listing_cannot_be_read_ends_nothing(
+    listing: bytes, tmp_path: Path
+) -> None:
+    about = tmp_path / "garbled-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: garbled\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_bytes(listing)
+    finished = _run(
+        "import warnings, unigrad as ug\n"
+        "with warnings.catch_warnings(record=True) as said:\n"
+        "    warnings.simplefilter('always')\n"
+        "    print(ug.grad(lambda x: x ** 3)(2.0))\n"
+        "print(*[one.message for one in said])\n",
+        tmp_path,
+    )
+    value, said = finished.stdout.splitlines()
+    assert value == "12.0"
+    assert "cannot be read" in said
+
+
 def _run(program: str, *folders: Path) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("UNIGRAD_")}
     environment["PYTHONPATH"] = os.pathsep.join(map(str, folders))

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import warnings
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -15,6 +16,7 @@ from unigrad.errors import BackendError, BackendNotInstalledError, TargetError, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from importlib.metadata import Distribution, EntryPoint
 
     from unigrad.backend.dialect import Dialect
     from unigrad.config import Target
@@ -170,9 +172,22 @@ class Backend:
 
 @lru_cache(maxsize=1)
 def _entry_points() -> dict[str, Any]:
-    from importlib.metadata import entry_points  # slow to import
+    from importlib import metadata  # slow to import
 
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    try:
+        return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    except Exception:  # noqa: BLE001  (one package with a file that cannot be read; the others can)
+        return {entry.name: entry for one in metadata.distributions() for entry in _listed_by(one)}
+
+
+def _listed_by(package: Distribution) -> list[EntryPoint]:
+    """The backends that one installed package lists."""
+    try:
+        return [entry for entry in package.entry_points if entry.group == GROUP]
+    except Exception as error:  # noqa: BLE001
+        what = f"the entry points of an installed package cannot be read: {error!r}"
+        warnings.warn(f"{what}; backends in it are not found", stacklevel=2)
+        return []
 
 
 def names() -> tuple[str, ...]:

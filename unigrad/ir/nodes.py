@@ -20,6 +20,7 @@ import numpy as np
 from unigrad.errors import VerificationError
 from unigrad.ir.operators import Operators
 from unigrad.ir.types import DType, NodeType, Shape, TensorType, as_dtype
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -393,7 +394,8 @@ class Graph:
     def __repr__(self) -> str:
         inputs = ", ".join(map(str, self.input_types))
         outputs = ", ".join(map(str, self.output_types))
-        return f"<Graph {self.name or 'anonymous'}({inputs}) -> ({outputs}), {len(self)} nodes>"
+        name = one_line(self.name) or "anonymous"
+        return f"<Graph {name}({inputs}) -> ({outputs}), {len(self)} nodes>"
 
 
 def reachable(
