@@ -17,6 +17,7 @@ from unigrad import config
 from unigrad.compiler import Function
 from unigrad.errors import ArgumentError, DTypeError
 from unigrad.ir.types import TensorType
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,12 +44,12 @@ def function_at(where: str) -> Any:
             found = getattr(found, name)
         except AttributeError:
             hint = config.did_you_mean(name, _functions(found))
-            raise ArgumentError(f"{module_name} has no {path!r}{hint}") from None
+            raise ArgumentError(f"{one_line(module_name)} has no {path!r}{hint}") from None
     if isinstance(found, (Function, unigrad.Definition)):
         return found
     if not callable(found):
         kind = type(found).__name__
-        raise ArgumentError(f"{where} is no function but an object of type {kind}")
+        raise ArgumentError(f"{one_line(where)} is no function but an object of type {kind}")
     return unigrad.function(found)
 
 
@@ -73,7 +74,7 @@ def _module(name: str) -> Any:
         file = Path(name)
         spec = importlib.util.spec_from_file_location(file.stem, file)
         if not file.is_file() or spec is None or spec.loader is None:
-            raise ArgumentError(f"there is no file {name}")
+            raise ArgumentError(f"there is no file {one_line(name)}")
         sys.path.insert(0, str(file.resolve().parent))  # as `python model.py` does
         module = importlib.util.module_from_spec(spec)
         sys.modules[file.stem] = module
@@ -85,7 +86,7 @@ def _module(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
             raise  # the module is there; what it imports is not
-        raise ArgumentError(f"there is no module {name}") from None
+        raise ArgumentError(f"there is no module {one_line(name)}") from None
 
 
 def arguments(words: Sequence[str], read: Callable[[str], Any]) -> tuple[list[Any], dict[str, Any]]:

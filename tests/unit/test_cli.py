@@ -358,3 +358,33 @@ def test_python_runs_the_package_as_the_command() -> None:
     words = [sys.executable, "-m", "unigrad", "config"]
     ran = subprocess.run(words, capture_output=True, text=True, check=True)
     assert ran.stdout.startswith("setting")
+
+
+# -- names that are no text ------------------------------------------------------------------------
+
+STRANGE = os.fsdecode(b"strange\xff\n[red]")
+
+
+def test_a_file_of_any_name_is_shown_and_drawn(folder: Path) -> None:
+    (folder / f"{STRANGE}.py").write_text(MODEL)
+    try:
+        shown = run("show", f"{STRANGE}.py:chain", "--grad")
+        drawn = run("draw", f"{STRANGE}.py:chain", "--output", f"{STRANGE}.svg")
+        missing = run("show", f"{STRANGE}s.py:chain")
+    finally:
+        sys.modules.pop(STRANGE, None)
+    assert shown.exit_code == 0, shown.output
+    assert "strange\\udcff\\n[red].py:5" in shown.output
+    assert drawn.exit_code == 0, drawn.output
+    assert "wrote strange\\udcff\\n[red].svg" in drawn.output
+    assert missing.exit_code == 2
+
+
+def test_a_settings_file_of_any_name_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / f"{STRANGE}.toml").write_text('target = "numpy"\n')
+    monkeypatch.setenv("UNIGRAD_CONFIG", f"{STRANGE}.toml")
+    monkeypatch.setenv("UNIGRAD_" + STRANGE, "1")
+    config.reload()
+    told = run("config")
+    assert told.exit_code == 0, told.output
+    assert "UNIGRAD_strange" in told.output

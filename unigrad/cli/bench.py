@@ -15,6 +15,7 @@ from unigrad.bench import DERIVATIVES, rows, run
 from unigrad.bench.inputs import Inputs
 from unigrad.cli.common import app, console, told
 from unigrad.errors import ArgumentError
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise typer.BadParameter(f"cannot write {path}: {error.strerror}") from None
+        raise typer.BadParameter(f"cannot write {one_line(str(path))}: {error.strerror}") from None
 
 
 def _inputs(like: Sequence[str] | None, at: Sequence[str] | None, function: str | None) -> Inputs:

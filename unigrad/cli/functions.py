@@ -15,6 +15,7 @@ from unigrad.errors import ArgumentError
 from unigrad.ir.nodes import graph_parameters
 from unigrad.ir.text import to_text
 from unigrad.lookup import arguments, function_at, numbers, read_type, read_value
+from unigrad.outside import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,8 +136,10 @@ def draw(
     try:
         drawing.save(output)
     except OSError as error:
-        raise typer.BadParameter(f"cannot write {output}: {error.strerror}") from None
-    typer.echo(f"wrote {output}")
+        raise typer.BadParameter(
+            f"cannot write {one_line(str(output))}: {error.strerror}"
+        ) from None
+    typer.echo(f"wrote {one_line(str(output))}")
 
 
 def _transformed(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from unigrad import config
 from unigrad.cli.common import app, console, told
+from unigrad.outside import one_line
 
 __all__ = ["config_"]
 
@@ -37,7 +38,11 @@ def config_(
         return
     table = Table("setting", "value", "from", "instead of", box=None, pad_edge=False)
     for name, origin in found.items():
-        source = origin.source if origin.path is None else f"{origin.source} ({origin.path})"
+        source = (
+            origin.source
+            if origin.path is None
+            else f"{origin.source} ({one_line(str(origin.path))})"
+        )
         table.add_row(
             Text(name, style="bold"),
             Text(str(origin.value)),
@@ -48,7 +53,8 @@ def config_(
     where.print(table)
     if unknown:
         known = ", ".join(f"UNIGRAD_{name.upper()}" for name in found)
-        text = f"unknown environment variables: {', '.join(unknown)} (the known ones are {known}"
+        names = ", ".join(map(one_line, unknown))
+        text = f"unknown environment variables: {names} (the known ones are {known}"
         where.print()
         where.print(Text(f"{text}, UNIGRAD_CONFIG)", style="yellow"), soft_wrap=True)
 

@@ -67,7 +67,7 @@ def _named_file(named: str) -> Layer:
     path = Path(named).expanduser().absolute()
     layer = _layer(f"file named by {_FILE_VARIABLE}", path)
     if layer is None:
-        message = f"{_FILE_VARIABLE} names {path}, which has no table [tool.unigrad]"
+        message = f"{_FILE_VARIABLE} names {one_line(str(path))}, which has no table [tool.unigrad]"
         raise SettingsError(message)
     return layer
 
@@ -119,7 +119,9 @@ def _read(kind: str, path: Path, where: str) -> Layer | None:
     if not isinstance(table, dict):
         message = f"tool.unigrad in the {where} is {table!r}: expected a table"
         raise SettingsError(message)
-    return Layer(f"{kind} {path.name}", path, checked(cast("dict[str, object]", table), where))
+    return Layer(
+        f"{kind} {one_line(path.name)}", path, checked(cast("dict[str, object]", table), where)
+    )
 
 
 def _warn_if_broken(text: str, where: str) -> None:

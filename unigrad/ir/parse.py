@@ -392,11 +392,11 @@ class _Reader:
         line.done()
         if type_.is_symbolic:
             raise line.error("the shape of a constant is made of numbers", column)
-        self.bounds.constant(len(value) * 3 // 4 if is_bytes else type_.dtype.itemsize)
         try:
             array = from_bytes(value, type_) if is_bytes else from_number(value, type_)
         except (ValueError, OverflowError, MemoryError) as error:
             raise line.error(f"constant: {error}", value_column) from error
+        self.bounds.constant(array.nbytes)
         self.arrays.append(array)
         return place.constant(array, type_.dtype, weak=type_.weak)
 

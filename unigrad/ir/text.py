@@ -38,6 +38,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from unigrad.errors import VerificationError
+from unigrad.ir.bounds import Bounds, TooMuchError
 from unigrad.ir.dims import Dim
 from unigrad.ir.literals import literal
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Primitive, tensor
@@ -61,7 +62,8 @@ def to_text(graph: Graph, *, origins: bool = False) -> str:
             Without them the text is the same wherever the graph was made.
 
     Raises:
-        VerificationError: if the graph is not closed, or a node has a parameter without a text.
+        VerificationError: if the graph is not closed, a node has a parameter without a text, or its
+            constants are more than :func:`from_text` reads.
 
     Example:
         >>> from unigrad.ir.nodes import Scope
@@ -103,6 +105,7 @@ class _Writer:
         self.heads: dict[Primitive, tuple[str, tuple[str, ...]]] = {}
         self.versions: dict[str, int] = {}
         self.types: dict[Any, str] = {}
+        self.bounds = Bounds()
 
     def text(self, graph: Graph) -> str:
         """The whole text; graphs that are written alike are defined once."""
@@ -159,6 +162,7 @@ class _Writer:
             name = node.params[0] if self.names else ""
             return f"input({_name(name) if name else ''}) : {self.type(node)}"
         if node.op is CONSTANT:
+            self.count(node.params[0].nbytes)
             return f"constant({literal(node.params[0], tensor(node))}) : {self.type(node)}"
         name, labels = self.head(node.op)
         arguments = [numbers[operand] for operand in node.operands]
@@ -166,6 +170,15 @@ class _Writer:
         if len(labels) == len(values):
             values = [f"{label}={value}" for label, value in zip(labels, values, strict=True)]
         return f"{name}({', '.join([*arguments, *values])}) : {self.type(node)}"
+
+    def count(self, size: int) -> None:
+        """Count the bytes of a constant, of which a text that is read back may have so many."""
+        if not self.names:  # a text that is hashed alone
+            return
+        try:
+            self.bounds.constant(size)
+        except TooMuchError as error:
+            raise VerificationError(f"the graph has {error}, which no text may have") from None
 
     def head(self, op: Primitive) -> tuple[str, tuple[str, ...]]:
         """The name of an op and of its parameters; its version is noted."""

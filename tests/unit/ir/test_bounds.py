@@ -5,11 +5,13 @@ from __future__ import annotations
 import tracemalloc
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pytest
 
 import unigrad as ug
-from unigrad.errors import GraphFormatError
+from unigrad.errors import GraphFormatError, VerificationError
 from unigrad.ir import bounds, lexer
+from unigrad.ir.text import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +133,16 @@ def test_graphs_within_each_other_end_somewhere(monkeypatch: pytest.MonkeyPatch)
     ug.from_text(texts[0])
     with pytest.raises(GraphFormatError, match="over 3 graphs within each other"):
         ug.from_text(texts[1])
+
+
+def test_what_is_written_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = ug.function(lambda x: x * np.arange(10.0)).graph("float64[10]")
+    monkeypatch.setattr(bounds, "_MOST_BYTES", 80)
+    assert ug.from_text(ug.to_text(graph))
+    monkeypatch.setattr(bounds, "_MOST_BYTES", 79)
+    with pytest.raises(VerificationError, match="constants of over 79 bytes, which no text may"):
+        ug.to_text(graph)
+    assert len(fingerprint(graph)) == 64
 
 
 # -- planted faults: without a bound, the same measure sees that the memory grows ------------------
