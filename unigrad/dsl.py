@@ -167,11 +167,11 @@ class Definition:
     def declare(self, name: str, type_: str | TensorType | DType) -> TracedArray:
         """Declare an input; :func:`input_` does so for the innermost block."""
         place = self._place("an input is declared")
-        if isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            name = unicodedata.normalize("NFKC", name)  # as Python reads the name in a call
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fits = isinstance(name, str) and name.isidentifier()  # pyright: ignore[reportUnnecessaryIsInstance]
+        given, name = name, unicodedata.normalize("NFKC", name) if fits else ""  # as Python reads
+        if not fits or keyword.iskeyword(name):
             raise locate(
-                ArgumentError(f"ug.input: a name is a Python identifier, got {name!r}"),
+                ArgumentError(f"ug.input: a name is a Python identifier, got {given!r}"),
                 caller_location(),
             )
         if name in self._inputs:

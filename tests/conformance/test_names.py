@@ -14,11 +14,13 @@ from tests.emitted import names_that_meet
 from tests.targets import PYTORCH_IS_LOUD, TARGETS, ways
 from unigrad.backend import registry
 from unigrad.config import Target
+from unigrad.errors import ArgumentError
 
 pytestmark = PYTORCH_IS_LOUD
 
 THREE = np.array([0.5, -1.0, 2.0])
 STYLED = "\N{MATHEMATICAL BOLD SMALL U}"  # to Python this is the name "u"
+SQUARED = "x\N{SUPERSCRIPT TWO}"  # no identifier, and by NFKC the name "x2"
 OF_FILES = ("np", "torch", "tf", "jnp", "special", "math", "jax", "F", "len", "sum", "max", "g")
 
 
@@ -70,14 +72,17 @@ def test_each_name_means_one_thing(target: str, autodiff: str) -> None:
 def test_names_that_python_merges_are_two_variables(target: str, autodiff: str) -> None:
     def f(**named: Any) -> Any:
         u = ug.sin(named[STYLED])
-        return named[STYLED] * u + u
+        x2 = ug.exp(named[SQUARED])
+        return (named[STYLED] * u + u) * (x2 * x2 + named[SQUARED])
 
-    x = 0.7
+    x, z = 0.7, 0.3
+    given = {STYLED: x, SQUARED: z}
+    factor = np.exp(2 * z) + z
     with ug.use(target, autodiff=autodiff):
-        assert ug.function(f)(**{STYLED: x}) == pytest.approx(x * np.sin(x) + np.sin(x))
-        slope = ug.grad(f, argnames=STYLED)(**{STYLED: x})
-        assert slope == pytest.approx(np.sin(x) + x * np.cos(x) + np.cos(x))
-        source = ug.function(f).source(target, **{STYLED: x})
+        assert ug.function(f)(**given) == pytest.approx((x + 1) * np.sin(x) * factor)
+        slope = ug.grad(f, argnames=STYLED)(**given)
+        assert slope == pytest.approx((np.sin(x) + (x + 1) * np.cos(x)) * factor)
+        source = ug.function(f).source(target, **given)
     assert names_that_meet(source, target) == []
 
 
@@ -86,6 +91,9 @@ def test_an_input_is_called_as_python_reads_its_name() -> None:
         u = ug.input(STYLED, "float64[]")
         g.output(y=u * 2.0)
     assert g(u=3.0)["y"] == 6.0
+    for name in (SQUARED, "\N{MATHEMATICAL BOLD SMALL I}f", "if", "", 3):
+        with pytest.raises(ArgumentError, match="a name is a Python identifier"), ug.graph("g"):
+            ug.input(name, "float64[]")  # type: ignore[arg-type]
 
 
 SOURCES = ("numpy", "torch", "torch:compile", "tensorflow", "tensorflow:xla", "jax")

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import unigrad as ug
-from tests.targets import FRAMEWORKS, of
+from tests.targets import PYTORCH_IS_LOUD, TARGETS, ways
 from unigrad.compiler.declared import DeclaredFunction
 from unigrad.compiler.function import Function
 from unigrad.ops.spec import Op
+
+pytestmark = PYTORCH_IS_LOUD
 
 
 def weighted(self: Any, x: Any) -> Any:
@@ -23,9 +25,9 @@ LIKE: dict[str, Any] = {"self": "float64[3]", "x": "float64[3]"}
 A, X = np.array([1.0, 2.0, 3.0]), np.array([0.5, -1.0, 2.0])
 
 
-@pytest.mark.parametrize("target", of(("numpy", *FRAMEWORKS)))
-def test_calls(target: str) -> None:
-    with ug.use(target):
+@pytest.mark.parametrize(("target", "autodiff"), ways(TARGETS))
+def test_calls(target: str, autodiff: str) -> None:
+    with ug.use(target, autodiff=autodiff):
         assert ug.function(weighted)(self=A, x=X) == np.sum(A * A * X)
         np.testing.assert_allclose(ug.grad(weighted, argnames="self")(self=A, x=X), 2 * A * X)
         value, slope = ug.value_and_grad(weighted, argnames="x")(x=X, self=A)

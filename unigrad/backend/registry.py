@@ -274,7 +274,10 @@ def _get(target: Target) -> tuple[Backend, str]:
 
 def installed(backend: Backend) -> bool:
     """Whether the framework is there, without importing it."""
-    return importlib.util.find_spec(backend.package) is not None
+    try:
+        return importlib.util.find_spec(backend.package) is not None
+    except (ImportError, ValueError):  # no name of a package, or a module that tells nothing
+        return backend.package in sys.modules
 
 
 @lru_cache(maxsize=64)
