@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 from unigrad.backend import OURS, Dialect, Row
 from unigrad.backend.dialect import Fused
 from unigrad.ir.nodes import CONSTANT, Node, tensor
-from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
+from unigrad.ops import (
+    apply,
+    contraction,
+    elementwise,
+    linalg,
+    nn,
+    reduction,
+    roots,
+    shape,
+    special,
+)  # fmt: skip
 from unigrad.ops.families import as_tuple
 from unigrad.ops.pattern import variables
 from unigrad_jax.helpers import TRANSFORMS, VALUES
@@ -228,6 +238,8 @@ DIALECT = Dialect(
         e.round: (Row("x", when=_integral), _call("jnp.round(x)")),
         # transcendental
         e.sqrt: _call("jnp.sqrt(x)"),
+        roots.root: _call("jnp.sqrt(x)", faithful="root(x, jnp.sqrt)"),
+        roots.root_of_powers: Row("x ** y", faithful="root_of_powers(x, y)"),
         e.rsqrt: _call("jax.lax.rsqrt(x)", faithful="1.0 / jnp.sqrt(x)"),
         e.cbrt: _call("jnp.cbrt(x)"),
         e.exp: _call("jnp.exp(x)"),

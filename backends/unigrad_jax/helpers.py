@@ -88,6 +88,17 @@ def log_product(native, x, y):
     return jnp.where(jnp.isnan(y), jnp.nan, native(x, y))
 
 
+def root(x, native):
+    """The root of a sum of squares; at 0 its derivative is 0, and no infinite one is met."""
+    zero = x == 0
+    return jnp.where(zero, 0.0, native(jnp.where(zero, 1.0, x)))
+
+
+def root_of_powers(x, y):
+    """x ** y of a sum of powers; at 0 its derivative is 0."""
+    return root(x, lambda base: base ** y)
+
+
 def clip_below(x, lower):
     """max(x, lower); at the bound x gets all of the cotangent, at NaN nothing does."""
     beyond = jnp.where(x < lower, lower, jax.lax.stop_gradient(jnp.maximum(x, lower)))
@@ -143,10 +154,12 @@ def polygamma(x, n):
 
 
 def standard_deviation(x, axis, correction, keepdims):
-    """x.std; its derivative where nothing varies is 0."""
-    variance = x.var(axis, ddof=correction, keepdims=keepdims)
-    same = variance == 0
-    return jnp.where(same, 0, jnp.sqrt(jnp.where(same, 1, variance)))
+    """x.std; its derivative is 0 where all elements are equal, whatever rounding leaves."""
+    least = variance = x.var(axis, ddof=correction, keepdims=keepdims)
+    if x.size and axis != ():
+        spread = x.max(axis, keepdims=keepdims) - x.min(axis, keepdims=keepdims)
+        least = jnp.minimum(variance, spread)
+    return jnp.where(least == 0, 0, jnp.sqrt(jnp.where(least == 0, 1, variance)))
 
 
 def place_at(x, key, shape):

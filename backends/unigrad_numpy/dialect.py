@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from unigrad.backend import Dialect, Row
 from unigrad.ir.nodes import CONSTANT, tensor
 from unigrad.ir.types import DTYPES
-from unigrad.ops import apply, contraction, elementwise, linalg, reduction, shape, special
+from unigrad.ops import apply, contraction, elementwise, linalg, reduction, roots, shape, special
 
 if TYPE_CHECKING:
     from unigrad.ir.nodes import Node
@@ -180,6 +180,8 @@ DIALECT = Dialect(
         e.round: (Row("+x", when=_integral), Row("np.rint(x)")),
         # transcendental
         e.sqrt: "np.sqrt(x)",
+        roots.root: "np.sqrt(x)",
+        roots.root_of_powers: "x ** y",
         e.rsqrt: "1.0 / np.sqrt(x)",
         e.cbrt: "np.cbrt(x)",
         e.exp: "np.exp(x)",

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from unigrad.backend import Dialect, Row
 from unigrad.backend.dialect import OURS, Fused
 from unigrad.ir.nodes import Node, tensor
-from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
+from unigrad.ops import (
+    apply,
+    contraction,
+    elementwise,
+    linalg,
+    nn,
+    reduction,
+    roots,
+    shape,
+    special,
+)  # fmt: skip
 from unigrad.ops.pattern import variables
 from unigrad_tensorflow import conditions as of
 from unigrad_tensorflow.helpers import ELIMINATION, TO_INTEGER, VALUES
@@ -138,6 +148,8 @@ DIALECT = Dialect(
         e.round: (_call("x", when=of.integral), _call("tf.round(x)")),
         # transcendental
         e.sqrt: _call("tf.sqrt(x)"),
+        roots.root: _call("tf.sqrt(x)", faithful="root(x, tf.sqrt)"),
+        roots.root_of_powers: Row("x ** y", faithful="root_of_powers(x, y)"),
         e.rsqrt: _call("tf.math.rsqrt(x)"),
         e.cbrt: _call("cbrt(x)", gradient=OURS),
         e.exp: _call("tf.exp(x)"),
@@ -310,10 +322,6 @@ DIALECT = Dialect(
             Row("variance(x, axis, correction, keepdims)", when=of.some_axis, gradient=OURS),
         ),
         r.std: (
-            Row(
-                "tf.sqrt(variance(tf.stop_gradient(x), axis, correction, keepdims))",
-                when=of.no_axis,
-            ),
             Row(
                 "tf.math.reduce_std(x, axis=axis, keepdims=keepdims)",
                 when=of.population, gradient=OURS,

@@ -133,6 +133,17 @@ def either(x, y, wins, nan_wins):
     return tf.where(first, x, tf.where(second, y, 0.5 * x + 0.5 * y))
 
 
+def root(x, native):
+    """The root of a sum of squares; at 0 its derivative is 0, and no infinite one is met."""
+    zero = x == 0
+    return tf.where(zero, tf.zeros_like(x), native(tf.where(zero, tf.ones_like(x), x)))
+
+
+def root_of_powers(x, y):
+    """x ** y of a sum of powers; at 0 its derivative is 0."""
+    return root(x, lambda base: base ** y)
+
+
 def clip_below(x, lower):
     """max(x, lower); at the bound x gets all of the cotangent, at NaN nothing does."""
     beyond = tf.where(x < lower, lower, tf.stop_gradient(maximum(x, lower)))

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 from unigrad.backend import Dialect, Row
 from unigrad.backend.dialect import OURS, Fused
 from unigrad.ir.nodes import CONSTANT, Node, tensor
-from unigrad.ops import apply, contraction, elementwise, linalg, nn, reduction, shape, special
+from unigrad.ops import (
+    apply,
+    contraction,
+    elementwise,
+    linalg,
+    nn,
+    reduction,
+    roots,
+    shape,
+    special,
+)  # fmt: skip
 from unigrad.ops.pattern import variables
 from unigrad_torch.helpers import TRANSFORMS, VALUES
 
@@ -251,6 +261,8 @@ DIALECT = Dialect(
         e.round: _call("torch.round(x)"),
         # transcendental
         e.sqrt: _call("torch.sqrt(x)"),
+        roots.root: _call("torch.sqrt(x)", faithful="root(x, torch.sqrt)"),
+        roots.root_of_powers: Row("x ** y", faithful="root_of_powers(x, y)"),
         e.rsqrt: _call("torch.rsqrt(x)"),
         e.cbrt: _call("cbrt(x)", gradient=OURS),
         e.exp: _call("torch.exp(x)"),
@@ -392,8 +404,10 @@ DIALECT = Dialect(
             Row("variance(x, axis, correction, keepdims)", gradient=OURS),
         ),
         r.std: (
-            Row("torch.std(x, axis, correction=correction, keepdim=keepdims)", when=_enough),
-            Row("torch.sqrt(variance(x.detach(), axis, correction, keepdims))", when=_no_axis),
+            Row(
+                "torch.std(x, axis, correction=correction, keepdim=keepdims)", when=_enough,
+                faithful="standard_deviation(x, axis, correction, keepdims)",
+            ),
             Row("torch.sqrt(variance(x, axis, correction, keepdims))", gradient=OURS),
         ),
         r.logsumexp: (

@@ -84,6 +84,17 @@ def nan_last(x, y, native, at_ties):
     return torch.where(x == y, at_ties(x, y), found)
 
 
+def root(x, native):
+    """The root of a sum of squares; at 0 its derivative is 0, and no infinite one is met."""
+    zero = x == 0
+    return torch.where(zero, 0.0, native(torch.where(zero, 1.0, x)))
+
+
+def root_of_powers(x, y):
+    """x ** y of a sum of powers; at 0 its derivative is 0."""
+    return root(x, lambda base: base ** y)
+
+
 def clip_below(x, lower):
     """max(x, lower); at the bound x gets all of the cotangent, at NaN nothing does."""
     beyond = torch.where(x < lower, lower, torch.maximum(x.detach(), lower.detach()))
@@ -112,6 +123,15 @@ def variance(x, axes, correction, keepdims):
     total = squares.sum(axes, keepdim=keepdims) if axes else squares
     rest = freedom - correction if freedom > correction else math.nan
     return total / torch.full_like(total, rest)
+
+
+def standard_deviation(x, axes, correction, keepdims):
+    """torch.std; its derivative is 0 where all elements are equal, whatever rounding leaves."""
+    axes = axes if isinstance(axes, tuple) else (axes,)
+    least = found = variance(x, axes, correction, keepdims)
+    if axes:
+        least = torch.minimum(found, x.amax(axes, keepdims) - x.amin(axes, keepdims))
+    return torch.where(least == 0, 0.0, torch.sqrt(torch.where(least == 0, 1.0, found)))
 
 
 def iota(shape, axis, dtype, device=None):

@@ -15,13 +15,14 @@ from unigrad.ops.elementwise import (
     exp,
     isfinite,
     log,
+    minimum,
     multiply,
-    sqrt,
     square,
     stop_gradient,
     where,
 )  # fmt: skip
 from unigrad.ops.families import as_tuple, reduction, scipy_special
+from unigrad.ops.roots import root
 from unigrad.ops.shape import (
     concat,
     dim_value,
@@ -235,21 +236,36 @@ def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
 
 @reduction(kinds="real floating", further=_as_correction, samples=[_TOO_FEW])
 def std(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
-    """Standard deviation over ``axis``; its gradient at 0 is 0."""
+    """Standard deviation over ``axis``; its gradient is 0 where all elements are equal."""
     return np.sqrt(var.reference(x, axis=axis, keepdims=keepdims, correction=correction))
 
 
 @std.vjp
 def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
     deviation = restore(out, x, axis, keepdims)
-    centred = _centred(x, axis)
-    unit = where(equal(deviation, 0), 0, centred / (deviation * _freedom(x, axis, correction)))
-    return _scaled(restore(g, x, axis, keepdims), unit, x)
+    least = deviation if _is_empty(x, axis) else minimum(deviation, _spread(x, axis))
+    unit = _centred(x, axis) / (deviation * _freedom(x, axis, correction))
+    return _scaled(restore(g, x, axis, keepdims), where(equal(least, 0), 0, unit), x)
+
+
+def _spread(x: Node, axis: tuple[int, ...]) -> Any:
+    """Largest less smallest element: 0 if and only if all are equal, and the deviation is 0.
+
+    The deviation itself need not be: the mean of equal elements is rounded, and what is left of
+    each is as large as of elements that differ in their last digits, whose deviation is none of
+    rounding. No bound on the deviation could tell the two apart.
+    """
+    return max_(x, axis=axis, keepdims=True) - min_(x, axis=axis, keepdims=True)
+
+
+def _is_empty(x: Node, axis: tuple[int, ...]) -> bool:
+    """Whether there are no elements, or only one for each result, which has no spread."""
+    return not axis or any(x.shape[one] == 0 for one in axis)
 
 
 @std.lower
 def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
-    return sqrt(var(x, axis=axis, keepdims=keepdims, correction=correction))
+    return root(var(x, axis=axis, keepdims=keepdims, correction=correction))
 
 
 @reduction(kinds="floating")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from unigrad.ir.nodes import Graph, graph_parameters
 from unigrad.passes.fold import fold
+from unigrad.passes.norms import norms
 from unigrad.passes.rewrite import Pass, Report, Rewriting, rewrite
 from unigrad.passes.simplify import economise, simplify
 from unigrad.passes.stabilise import stabilise
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BEFORE_DIFFERENTIATION", "PIPELINE", "optimise_bodies", "run"]
 
-BEFORE_DIFFERENTIATION: Final[tuple[Pass, ...]] = (fold, stabilise, simplify)
+BEFORE_DIFFERENTIATION: Final[tuple[Pass, ...]] = (fold, stabilise, norms, simplify)
 """For a graph that is going to be differentiated, by us or by a framework.
 
 Every rule in it keeps the derivative at each special point, or makes it finite on purpose.
 """
 
-PIPELINE: Final[tuple[Pass, ...]] = (fold, stabilise, simplify, economise)
+PIPELINE: Final[tuple[Pass, ...]] = (fold, stabilise, norms, simplify, economise)
 """For a graph that only runs any more."""
 
 

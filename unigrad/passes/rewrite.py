@@ -282,9 +282,10 @@ class _Place(Scope):
     Attributes:
         uses: how often the nodes made so far are read in the graph that is walked.
         changed: whether anything differs from the graph that is walked.
+        classes: what rules found out about nodes.
     """
 
-    __slots__ = ("_depth", "_index", "_report", "changed", "uses")
+    __slots__ = ("_depth", "_index", "_report", "changed", "classes", "uses")
 
     def __init__(self, index: Index[_Member], report: Report) -> None:
         super().__init__()
@@ -292,6 +293,7 @@ class _Place(Scope):
         self._report = report
         self._depth = 0
         self.changed = False
+        self.classes: dict[Node, Any] = {}
         self.uses: dict[Node, int] = {}
 
     def node(self, op: Primitive, operands: tuple[Node, ...], params: tuple[Any, ...]) -> Node:

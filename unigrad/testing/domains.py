@@ -51,6 +51,8 @@ DOMAINS: Final[dict[str, tuple[Domain, ...]]] = {
     "round": (BETWEEN_INTEGERS,),
     "sqrt": (POSITIVE,),
     "rsqrt": (POSITIVE,),
+    "root": (POSITIVE,),
+    "root_of_powers": (POSITIVE, DEFAULT),
     "cbrt": (NOT_ZERO,),
     "exp": (REALS,),
     "exp2": (REALS,),

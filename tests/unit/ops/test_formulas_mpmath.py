@@ -150,6 +150,11 @@ TABLE: dict[str, Exact] = {
     "round": _step(mpmath.nint, (BETWEEN * 2,)),
     # powers, exponentials, logarithms
     "sqrt": Exact(mpmath.sqrt, (POSITIVE,)),
+    "root": Exact(mpmath.sqrt, (POSITIVE,)),
+    "root_of_powers": Exact(
+        operator.pow, (tuple(x for x in POSITIVE if 1e-8 <= x <= 400), INSIDE[4:10]),
+        slope=lambda x, y: 6 + abs(float(mpmath.log(x))), reason="as pow",
+    ),
     "rsqrt": Exact(
         lambda x: 1 / mpmath.sqrt(x), (tuple(x for x in POSITIVE if 1e-100 <= x <= 1e100),)
     ),

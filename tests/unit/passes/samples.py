@@ -14,7 +14,8 @@ from unigrad.ir.types import DTYPES
 from unigrad.ops import elementwise as e
 from unigrad.ops.contraction import matmul
 from unigrad.ops.nn import softmax
-from unigrad.ops.reduction import all_, any_, logsumexp, mean, prod, sum_
+from unigrad.ops.reduction import all_, any_, logsumexp, mean, prod, std, sum_, var
+from unigrad.ops.roots import root
 from unigrad.ops.shape import (
     broadcast_to,
     concat,
@@ -314,5 +315,27 @@ SAMPLES: dict[str, list[Sample]] = {
     "log_softmax_written_out": [
         (M, lambda x: x - logsumexp(x, axis=0, keepdims=True)),
         (V, lambda x: x - logsumexp(x)),
+    ],
+    # norms
+    "composed_norm": [
+        (V, lambda x: e.sqrt(x * x)),
+        (M, lambda x: e.sqrt(sum_(e.square(x), axis=1))),
+        (N, lambda x: e.sqrt(mean(x * x, axis=0, keepdims=True))),
+        (VV, lambda x, y: e.sqrt(x * x + y * y)),
+        (V, lambda x: e.sqrt(matmul(x, x))),
+    ],
+    "composed_norm_of_powers": [
+        (M, lambda x: sum_(x * x) ** half(x)),
+        (V, lambda x: sum_(e.absolute(x) ** 3.0) ** (1 / 3)),
+        (V, lambda x: sum_(x**4.0) ** 0.25),
+    ],
+    "root_of_variance": [(M, lambda x: root(var(x, axis=1, correction=1.0)))],
+    "squared_norm": [
+        (V, lambda x: e.square(root(sum_(x * x)))),
+        (V, lambda x: root(x * x) * root(x * x)),
+    ],
+    "squared_deviation": [
+        (M, lambda x: e.square(std(x, axis=1, keepdims=True))),
+        (V, lambda x: std(x, correction=1.0) * std(x, correction=1.0)),
     ],
 }  # fmt: skip

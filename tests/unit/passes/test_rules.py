@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.passes.samples import SAMPLES
 from tests.unit.passes.tools import arrays_for, assert_same, checked, graph_of
+from unigrad.passes.norms import norms
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE
 from unigrad.passes.rewrite import Rewriting, Rule, rewriting
 from unigrad.passes.stabilise import stabilise
@@ -26,7 +27,7 @@ RULES: dict[str, Rule] = {
 BEFORE = {
     rule.name for one in BEFORE_DIFFERENTIATION if isinstance(one, Rewriting) for rule in one.rules
 }
-STABILISING = {rule.name for rule in stabilise.rules}
+STABILISING = {rule.name for one in (stabilise, norms) for rule in one.rules}
 # A softmax of what holds an infinity is NaN as a whole, which the same written out is not.
 NOT_AT_INFINITY = {"softmax_written_out", "log_softmax_written_out"}
 EVERY = [
