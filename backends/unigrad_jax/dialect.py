@@ -238,7 +238,7 @@ DIALECT = Dialect(
         e.round: (Row("x", when=_integral), _call("jnp.round(x)")),
         # transcendental
         e.sqrt: _call("jnp.sqrt(x)"),
-        roots.root: _call("jnp.sqrt(x)", faithful="root(x, jnp.sqrt)"),
+        roots.root: _call("jnp.sqrt(x)", faithful="root_of_squares(x, jnp.sqrt)"),
         roots.root_of_powers: Row("x ** y", faithful="root_of_powers(x, y)"),
         e.rsqrt: _call("jax.lax.rsqrt(x)", faithful="1.0 / jnp.sqrt(x)"),
         e.cbrt: _call("jnp.cbrt(x)"),

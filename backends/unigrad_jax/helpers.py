@@ -88,15 +88,15 @@ def log_product(native, x, y):
     return jnp.where(jnp.isnan(y), jnp.nan, native(x, y))
 
 
-def root(x, native):
-    """The root of a sum of squares; at 0 its derivative is 0, and no infinite one is met."""
-    zero = x == 0
-    return jnp.where(zero, 0.0, native(jnp.where(zero, 1.0, x)))
+def root_of_squares(x, native):
+    """The root of a sum of squares; at 0 it is 0 times the root of 1, and so is its derivative."""
+    zero = (x == 0).astype(x.dtype)
+    return native(x + zero) * (1.0 - zero)
 
 
 def root_of_powers(x, y):
     """x ** y of a sum of powers; at 0 its derivative is 0."""
-    return root(x, lambda base: base ** y)
+    return root_of_squares(x, lambda base: base ** y)
 
 
 def clip_below(x, lower):
@@ -159,7 +159,8 @@ def standard_deviation(x, axis, correction, keepdims):
     if x.size and axis != ():
         spread = x.max(axis, keepdims=keepdims) - x.min(axis, keepdims=keepdims)
         least = jnp.minimum(variance, spread)
-    return jnp.where(least == 0, 0, jnp.sqrt(jnp.where(least == 0, 1, variance)))
+    zero = (least == 0).astype(variance.dtype)
+    return jnp.sqrt(variance + zero) * (1.0 - zero)
 
 
 def place_at(x, key, shape):

@@ -147,10 +147,11 @@ DIALECT = Dialect(
         e.trunc: (_call("x", when=of.integral), _call("trunc(x)")),
         e.round: (_call("x", when=of.integral), _call("tf.round(x)")),
         # transcendental
-        e.sqrt: _call("tf.sqrt(x)"),
-        roots.root: _call("tf.sqrt(x)", faithful="root(x, tf.sqrt)"),
+        # TensorFlow's own derivatives of roots take 0 times infinity as 0.
+        e.sqrt: _call("tf.sqrt(x)", gradient=OURS),
+        roots.root: _call("tf.sqrt(x)", faithful="root_of_squares(x, tf.sqrt)"),
         roots.root_of_powers: Row("x ** y", faithful="root_of_powers(x, y)"),
-        e.rsqrt: _call("tf.math.rsqrt(x)"),
+        e.rsqrt: _call("tf.math.rsqrt(x)", gradient=OURS),
         e.cbrt: _call("cbrt(x)", gradient=OURS),
         e.exp: _call("tf.exp(x)"),
         e.exp2: Row("2.0 ** x"),

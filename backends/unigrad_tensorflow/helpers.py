@@ -133,15 +133,15 @@ def either(x, y, wins, nan_wins):
     return tf.where(first, x, tf.where(second, y, 0.5 * x + 0.5 * y))
 
 
-def root(x, native):
-    """The root of a sum of squares; at 0 its derivative is 0, and no infinite one is met."""
-    zero = x == 0
-    return tf.where(zero, tf.zeros_like(x), native(tf.where(zero, tf.ones_like(x), x)))
+def root_of_squares(x, native):
+    """The root of a sum of squares; at 0 it is 0 times the root of 1, and so is its derivative."""
+    zero = tf.cast(x == 0, x.dtype)
+    return native(x + zero) * (1.0 - zero)
 
 
 def root_of_powers(x, y):
     """x ** y of a sum of powers; at 0 its derivative is 0."""
-    return root(x, lambda base: base ** y)
+    return root_of_squares(x, lambda base: base ** y)
 
 
 def clip_below(x, lower):

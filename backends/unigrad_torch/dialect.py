@@ -261,7 +261,7 @@ DIALECT = Dialect(
         e.round: _call("torch.round(x)"),
         # transcendental
         e.sqrt: _call("torch.sqrt(x)"),
-        roots.root: _call("torch.sqrt(x)", faithful="root(x, torch.sqrt)"),
+        roots.root: _call("torch.sqrt(x)", faithful="root_of_squares(x, torch.sqrt)"),
         roots.root_of_powers: Row("x ** y", faithful="root_of_powers(x, y)"),
         e.rsqrt: _call("torch.rsqrt(x)"),
         e.cbrt: _call("cbrt(x)", gradient=OURS),

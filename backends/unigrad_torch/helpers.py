@@ -84,15 +84,15 @@ def nan_last(x, y, native, at_ties):
     return torch.where(x == y, at_ties(x, y), found)
 
 
-def root(x, native):
-    """The root of a sum of squares; at 0 its derivative is 0, and no infinite one is met."""
-    zero = x == 0
-    return torch.where(zero, 0.0, native(torch.where(zero, 1.0, x)))
+def root_of_squares(x, native):
+    """The root of a sum of squares; at 0 it is 0 times the root of 1, and so is its derivative."""
+    zero = (x == 0).to(x.dtype)
+    return native(x + zero) * (1.0 - zero)
 
 
 def root_of_powers(x, y):
     """x ** y of a sum of powers; at 0 its derivative is 0."""
-    return root(x, lambda base: base ** y)
+    return root_of_squares(x, lambda base: base ** y)
 
 
 def clip_below(x, lower):
@@ -131,7 +131,8 @@ def standard_deviation(x, axes, correction, keepdims):
     least = found = variance(x, axes, correction, keepdims)
     if axes:
         least = torch.minimum(found, x.amax(axes, keepdims) - x.amin(axes, keepdims))
-    return torch.where(least == 0, 0.0, torch.sqrt(torch.where(least == 0, 1.0, found)))
+    zero = (least == 0).to(x.dtype)
+    return torch.sqrt(found + zero) * (1.0 - zero)
 
 
 def iota(shape, axis, dtype, device=None):

@@ -88,7 +88,7 @@ def test_a_right_record_is_not_reported() -> None:
         pytest.param("ug.maximum(x, -x)", "", id="the same function by another op"),
         pytest.param("ug.abs(ug.stop_gradient(x))", "gradient in x is", id="no gradient"),
         pytest.param("x * ug.sign(x) + 1e-12 * x", "", id="within the tolerance"),
-        pytest.param("ug.maximum(x, -x) + 0.0 * ug.sqrt(ug.abs(x))", "gradient in x is", id="wrong at the kink only"),
+        pytest.param("abs(x) + 0 * abs(x) ** 0.5", "gradient in x is", id="wrong at the kink only"),
         pytest.param("ug.sum(ug.abs(x))", "value is shape ()", id="wrong shape"),
         pytest.param(
             "ug.astype(ug.abs(x), ug.float32)", "value is dtype float32", id="wrong dtype"

@@ -244,8 +244,8 @@ def std(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: f
 def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
     deviation = restore(out, x, axis, keepdims)
     least = deviation if _is_empty(x, axis) else minimum(deviation, _spread(x, axis))
-    unit = _centred(x, axis) / (deviation * _freedom(x, axis, correction))
-    return _scaled(restore(g, x, axis, keepdims), where(equal(least, 0), 0, unit), x)
+    length = where(equal(least, 0), math.inf, deviation * _freedom(x, axis, correction))
+    return _scaled(restore(g, x, axis, keepdims), _centred(x, axis) / length, x)
 
 
 def _spread(x: Node, axis: tuple[int, ...]) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from unigrad.ops.elementwise import equal, log, power, sqrt, where
+from unigrad.ops.elementwise import astype, equal, log, power, sqrt, where
 from unigrad.ops.families import binary, unary
 from unigrad.ops.spec import Sample
 
@@ -45,14 +45,19 @@ root_of_powers = binary(
 )  # fmt: skip
 
 
+def _zero(x: Any) -> Any:
+    """1 where ``x`` is 0, else 0.
+
+    For a framework to differentiate: at 0 it meets the root of 1 instead, times 0.
+    """
+    return astype(equal(x, 0), x.dtype)
+
+
 @root.lower
 def _(x: Any) -> Any:
-    # For a framework to differentiate: at 0 it meets no infinite derivative.
-    zero = equal(x, 0)
-    return where(zero, 0, sqrt(where(zero, 1, x)))
+    return sqrt(x + _zero(x)) * (1 - _zero(x))
 
 
 @root_of_powers.lower
 def _(x: Any, y: Any) -> Any:
-    zero = equal(x, 0)
-    return where(zero, 0, power(where(zero, 1, x), y))
+    return power(x + _zero(x), y) * (1 - _zero(x))
