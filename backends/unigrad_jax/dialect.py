@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from unigrad.backend import OURS, Dialect, Row
+from unigrad.backend import OURS, Dialect, Row, predicates
 from unigrad.backend.dialect import Fused
-from unigrad.ir.nodes import CONSTANT, Node, tensor
+from unigrad.backend.predicates import is_number
+from unigrad.ir.nodes import Node, tensor
 from unigrad.ops import (
     apply,
     contraction,
@@ -32,10 +33,6 @@ __all__ = ["DIALECT"]
 # -- for which nodes a row serves ------------------------------------------------------------------
 
 
-def _is_number(node: Node) -> bool:
-    return node.op is CONSTANT and tensor(node).ndim == 0
-
-
 def _integral(node: Node) -> bool:
     return not tensor(node.operands[0]).is_floating
 
@@ -48,12 +45,7 @@ def _by_known_integer(node: Node) -> bool:
 def _by_known_number(node: Node) -> bool:
     """A division by a number that is not 0."""
     divisor = node.operands[1]
-    return _is_number(divisor) and divisor.params[0].item() != 0
-
-
-def _divides_again(node: Node) -> bool:
-    """A quotient divided once more: XLA would multiply the divisors, which overflows."""
-    return node.operands[0].op is elementwise.divide
+    return is_number(divisor) and divisor.params[0].item() != 0
 
 
 def _to_integer(node: Node) -> bool:
@@ -72,24 +64,24 @@ def _narrow(node: Node) -> bool:
 
 
 def _number_first(node: Node) -> bool:
-    return _is_number(node.operands[0])
+    return is_number(node.operands[0])
 
 
 def _number_second(node: Node) -> bool:
-    return _is_number(node.operands[1])
+    return is_number(node.operands[1])
 
 
 def _plain_power(node: Node) -> bool:
     """A power with one known side, at which neither derivative is a matter of convention."""
     base, exponent = node.operands
-    if _is_number(exponent):
+    if is_number(exponent):
         return exponent.params[0].item() != 0
-    return _is_number(base) and base.params[0].item() > 0
+    return is_number(base) and base.params[0].item() > 0
 
 
 def _two_numbers(node: Node) -> bool:
     """Two numbers have no dtype of their own to give to the result."""
-    return _is_number(node.operands[1]) and _is_number(node.operands[2])
+    return is_number(node.operands[1]) and is_number(node.operands[2])
 
 
 def _no_axis(node: Node) -> bool:
@@ -198,7 +190,12 @@ DIALECT = Dialect(
         e.add: "x + y",
         e.subtract: "x - y",
         e.multiply: "x * y",
-        e.divide: (Row("x * (1.0 / y)", when=_divides_again), Row("x / y")),
+        e.divide: (
+            Row("kept_apart(x) / kept_apart(y)", when=predicates.divides_quotients),
+            Row("kept_apart(x) / y", when=predicates.divides_a_quotient),
+            Row("x / kept_apart(y)", when=predicates.divides_by_a_quotient),
+            Row("x / y"),
+        ),
         e.negative: "-x",
         e.positive: "+x",
         e.absolute: (

@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from unigrad.backend.predicates import is_number
 from unigrad.ir.dims import Dim
-from unigrad.ir.nodes import CONSTANT, Node, tensor
-from unigrad.ops.elementwise import divide
+from unigrad.ir.nodes import Node, tensor
 
 _WHOLE: Final = frozenset(range(1, 65))
-
-
-def is_number(node: Node) -> bool:
-    """Whether a node is a number known while tracing."""
-    return node.op is CONSTANT and tensor(node).ndim == 0
 
 
 def integral(node: Node) -> bool:
@@ -109,11 +104,6 @@ def is_known(node: Node) -> bool:
     """A number to repeat, in a shape of known sizes."""
     sizes: Any = tensor(node).shape
     return is_number(node.operands[0]) and not any(isinstance(size, Dim) for size in sizes)
-
-
-def divides_again(node: Node) -> bool:
-    """A quotient divided once more: XLA would multiply the divisors, which overflows."""
-    return node.operands[0].op is divide
 
 
 def to_integer(node: Node) -> bool:

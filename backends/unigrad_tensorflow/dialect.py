@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unigrad.backend import Dialect, Row
+from unigrad.backend import Dialect, Row, predicates
 from unigrad.backend.dialect import OURS, Fused
 from unigrad.ir.nodes import Node, tensor
 from unigrad.ops import (
@@ -20,7 +20,7 @@ from unigrad.ops import (
 )  # fmt: skip
 from unigrad.ops.pattern import variables
 from unigrad_tensorflow import conditions as of
-from unigrad_tensorflow.helpers import ELIMINATION, TO_INTEGER, VALUES
+from unigrad_tensorflow.helpers import APART, ELIMINATION, TO_INTEGER, VALUES
 from unigrad_tensorflow.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
@@ -411,7 +411,12 @@ DIALECT = Dialect(
 XLA = DIALECT.variant(
     {
         linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS),
-        e.divide: (Row("x * (1.0 / y)", when=of.divides_again), Row("x / y")),
+        e.divide: (
+            Row("kept_apart(x) / kept_apart(y)", when=predicates.divides_quotients, helper=APART),
+            Row("kept_apart(x) / y", when=predicates.divides_a_quotient),
+            Row("x / kept_apart(y)", when=predicates.divides_by_a_quotient),
+            Row("x / y"),
+        ),
         e.astype: (
             _call("tf.where(x, tf.constant(1.0, dtype=dtype), 0.0)", when=of.truth_as_float),
             _call("to_integer(x, dtype)", when=of.to_integer, helper=TO_INTEGER),

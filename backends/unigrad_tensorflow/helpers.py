@@ -5,7 +5,7 @@ Those that a file uses are written at its head: it imports TensorFlow and nothin
 
 from __future__ import annotations
 
-__all__ = ["ELIMINATION", "TO_INTEGER", "VALUES"]
+__all__ = ["APART", "ELIMINATION", "TO_INTEGER", "VALUES"]
 
 VALUES = '''
 def size_of(x, axis):
@@ -332,6 +332,12 @@ def solve_triangular(a, b, lower, transpose, unit_diagonal):
     if unit_diagonal:
         return x
     return poisoned(x, tf.reduce_any(diagonal == 0, axis=-1))
+'''
+
+APART = '''
+def kept_apart(x):
+    """x, kept from what it is divided by: XLA makes a / b / c a / (b * c), which overflows."""
+    return tf.where(abs(x) <= math.inf, x, x + 1.0)
 '''
 
 TO_INTEGER = '''

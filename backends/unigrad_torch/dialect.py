@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from unigrad.backend import Dialect, Row
 from unigrad.backend.dialect import OURS, Fused
-from unigrad.ir.nodes import CONSTANT, Node, tensor
+from unigrad.backend.predicates import is_number
+from unigrad.ir.nodes import Node, tensor
 from unigrad.ops import (
     apply,
     contraction,
@@ -29,10 +30,6 @@ __all__ = ["DIALECT"]
 
 
 # -- for which nodes a row serves ------------------------------------------------------------------
-
-
-def _is_number(node: Node) -> bool:
-    return node.op is CONSTANT and tensor(node).ndim == 0
 
 
 def _integral(node: Node) -> bool:
@@ -59,19 +56,19 @@ def _narrow(node: Node) -> bool:
 def _by_known_integer(node: Node) -> bool:
     """A division of integers by a number that is neither 0 nor -1: neither traps."""
     divisor = node.operands[1]
-    return _integral(node) and _is_number(divisor) and divisor.params[0].item() not in (0, -1)
+    return _integral(node) and is_number(divisor) and divisor.params[0].item() not in (0, -1)
 
 
 def _root(node: Node) -> bool:
-    return _is_number(node.operands[1]) and node.operands[1].params[0].item() == 0.5  # noqa: PLR2004
+    return is_number(node.operands[1]) and node.operands[1].params[0].item() == 0.5  # noqa: PLR2004
 
 
 def _inverse_root(node: Node) -> bool:
-    return _is_number(node.operands[1]) and node.operands[1].params[0].item() == -0.5  # noqa: PLR2004
+    return is_number(node.operands[1]) and node.operands[1].params[0].item() == -0.5  # noqa: PLR2004
 
 
 def _number_first(node: Node) -> bool:
-    return _is_number(node.operands[0])
+    return is_number(node.operands[0])
 
 
 def _bound_first(node: Node) -> bool:
@@ -88,12 +85,12 @@ def _bounds(node: Node) -> bool:
 
 def _is_bound(node: Node) -> bool:
     """A number that ``torch.clamp`` takes as it is: a NaN it would ignore."""
-    return _is_number(node) and not math.isnan(node.params[0].item())
+    return is_number(node) and not math.isnan(node.params[0].item())
 
 
 def _two_numbers(node: Node) -> bool:
     """Two numbers have no dtype of their own to give to the result."""
-    return _is_number(node.operands[1]) and _is_number(node.operands[2])
+    return is_number(node.operands[1]) and is_number(node.operands[2])
 
 
 def _no_axis(node: Node) -> bool:
@@ -152,7 +149,7 @@ def _adds_to(node: Node, bound: Mapping[str, Any], left: int, right: int) -> boo
     product_shape = (*first.shape[:-1], *second.shape[1:])
     return (
         (first.ndim, second.ndim) == (left, right)
-        and not _is_number(bound["b"])
+        and not is_number(bound["b"])
         and added.ndim <= len(product_shape)
         and tensor(node).shape == product_shape
     )

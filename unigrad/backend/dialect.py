@@ -108,6 +108,11 @@ class Template(NamedTuple):
     row: Row
     faithful: Template | None = None
 
+    @property
+    def is_hole(self) -> bool:
+        """Whether the row is an operand as it is."""
+        return len(self.pieces) == 1 and not isinstance(self.pieces[0], str)
+
 
 class Dialect:
     """A framework's table.
@@ -268,7 +273,7 @@ class Dialect:
         missing = [name for name in arguments.operands if name not in seen]
         if missing:
             raise RuleError(f"{what} does not use {', '.join(missing)}")
-        return Template(_pieces(row.text, holes), _binding_of(tree), frozenset(names), row)
+        return Template(_pieces(row.text, holes), binding_of(row.text), frozenset(names), row)
 
     def _is_known(self, name: str) -> bool:
         return name in self.imports or name in self.helpers or hasattr(builtins, name)
@@ -342,11 +347,19 @@ def _names_in(source: str) -> frozenset[str]:
     return frozenset(one.id for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Name))
 
 
+@lru_cache(maxsize=1024)
+def binding_of(text: str) -> int:
+    """How tightly an expression binds; what stands where a tighter one is wanted gets brackets."""
+    tree = ast.parse(text, mode="eval").body
+    within = tree.col_offset or (isinstance(tree, ast.Tuple) and text.startswith("("))
+    return ATOM if within else _binding_of(tree)
+
+
 def _binding_of(tree: ast.expr) -> int:
     if isinstance(tree, ast.BinOp):
         return _BINARY[type(tree.op)]
     if isinstance(tree, ast.UnaryOp):
-        return UNARY
+        return LOWEST if isinstance(tree.op, ast.Not) else UNARY
     if isinstance(tree, ast.Compare):
         return COMPARE
     if isinstance(tree, (ast.Tuple, ast.IfExp, ast.Lambda, ast.BoolOp)):

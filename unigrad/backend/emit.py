@@ -435,8 +435,7 @@ class _Emitter:
             template = template.faithful
         elif self.ours and template.row.gradient == OURS and self.within.count(node.op) < _RULES:
             return self._ruled(node)
-        text, depth = self.expressions.filled(template, node, bound)
-        return text, template.binding, depth
+        return self.expressions.filled(template, node, bound)
 
 
 # -- lines -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from unigrad.backend.dialect import ATOM, LOWEST
+from unigrad.backend.dialect import ATOM, LOWEST, binding_of
 from unigrad.backend.plan import is_default
 from unigrad.backend.spelling import nonfinite, number_text, tidy, tuple_text
 from unigrad.errors import RuleError, UnsupportedError, listed, locate
@@ -66,8 +66,8 @@ class Expressions:
         self._function_of = function_of
         self._fresh = fresh
 
-    def filled(self, template: Template, node: Node, bound: dict[str, Any]) -> tuple[str, int]:
-        """The text of a row for a node, and how deep it nests.
+    def filled(self, template: Template, node: Node, bound: dict[str, Any]) -> tuple[str, int, int]:
+        """The text of a row for a node, how it binds and how deep it nests.
 
         Args:
             template: the row.
@@ -75,6 +75,9 @@ class Expressions:
             bound: what the variables of a fused row stand for; empty for the row of an op.
         """
         self._used.update(template.names)
+        if template.is_hole:  # the operand itself, which binds as it does elsewhere
+            operand = bound[template.pieces[0].name] if bound else node.operands[0]
+            return *self._operand(operand, number=False), self.depth((operand,))
         depth = 0
         parts: list[str] = []
         for piece in template.pieces:
@@ -85,7 +88,7 @@ class Expressions:
             depth = max(depth, deep)
             if text:
                 parts.append(piece.prefix + text)
-        return tidy("".join(parts)), depth
+        return tidy("".join(parts)), template.binding, depth
 
     def depth(self, nodes: Any) -> int:
         """How deep the deepest of the texts of ``nodes`` nests."""
@@ -124,25 +127,28 @@ class Expressions:
         return "" if self._device is None else f'"{self._device}"'
 
     def operand(self, node: Node, binding: int, *, number: bool) -> str:
-        """An operand's text; a number that must be an array is made one."""
-        known = self.texts.get(node)
-        if known is None:
-            if node.op is not CONSTANT:
-                raise unsupported(node, self.dialect)
-            if tensor(node).ndim:
-                return self._constant(node)
-            text, tight = number_text(node)
-            if text.startswith(("math.", "-math.")):
-                self._used.add("math")
-            if number and not _is_huge(node):
-                return text if tight >= binding else f"({text})"
-            self._used.update(re.findall(r"\b[A-Za-z_]\w*(?=[.(])", self.dialect.number))
-            device = "" if self._device is None else f', device="{self._device}"'
-            return self.dialect.number.format(
-                value=text, dtype=self._value(node.dtype), device=device
-            )
-        text, tight, _ = known
+        """An operand's text where its surroundings bind so; see :meth:`_operand`."""
+        text, tight = self._operand(node, number=number)
         return text if tight >= binding else f"({text})"
+
+    def _operand(self, node: Node, *, number: bool) -> tuple[str, int]:
+        """An operand's text and how it binds; a number that must be an array is made one."""
+        known = self.texts.get(node)
+        if known is not None:
+            return known[0], known[1]
+        if node.op is not CONSTANT:
+            raise unsupported(node, self.dialect)
+        if tensor(node).ndim:
+            return self._constant(node), ATOM
+        text, tight = number_text(node)
+        if text.startswith(("math.", "-math.")):
+            self._used.add("math")
+        if number and not _is_huge(node):
+            return text, tight
+        self._used.update(re.findall(r"\b[A-Za-z_]\w*(?=[.(])", self.dialect.number))
+        device = "" if self._device is None else f', device="{self._device}"'
+        made = self.dialect.number.format(value=text, dtype=self._value(node.dtype), device=device)
+        return made, ATOM
 
     def _param(self, hole: Hole, value: Any, node: Node) -> str:
         if hole.name == "key" and hole.inside:
@@ -153,8 +159,7 @@ class Expressions:
             axes = as_tuple(value)
             value = axes[0] if len(axes) == 1 else axes
         text = self._value(value)
-        atomic = hole.binding < ATOM or text[0].isalpha() or text[0] == "("
-        return text if atomic else f"({text})"
+        return text if binding_of(text) >= hole.binding else f"({text})"
 
     def _value(self, value: Any) -> str:
         """A parameter as Python text."""
