@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import unigrad as ug
 from unigrad import config
 from unigrad.config import Settings, Target, canonical_device
 from unigrad.errors import ArgumentError, SettingsError, TargetError
@@ -384,7 +385,7 @@ def test_every_source_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_origins_name_every_setting() -> None:
     with config.use("torch", conventions="framework"), config.use("jax"):
         origins = config.origins()
-    assert set(origins) == {"target", "autodiff", "conventions", "default_float"}
+    assert set(origins) == {"target", "autodiff", "conventions", "default_float", "optimise"}
     assert origins["autodiff"] == config.Origin("graph", "default")
     assert origins["conventions"].source == "ug.use"
     assert [str(lost.value) for lost in origins["target"].overridden] == ["torch", "numpy"]
@@ -500,7 +501,7 @@ def test_unknown_settings_list_the_known_ones() -> None:
             choose(autodif="native")  # pyright: ignore[reportArgumentType] - the mistake under test
         message = str(caught.value)
         assert f"unknown setting 'autodif' in ug.{choose.__name__}" in message
-        assert "target, autodiff, conventions and default_float" in message
+        assert "target, autodiff, conventions, default_float and optimise" in message
         assert "did you mean 'autodiff'?" in message
 
 
@@ -640,3 +641,31 @@ def test_importing_reads_nothing_and_stays_light() -> None:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+# -- flags -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0", False), ("false", False), (" Off ", False), ("1", True), ("yes", True)],
+)
+def test_flags_come_from_the_environment_in_words(
+    text: str, value: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNIGRAD_OPTIMISE", text)
+    config.reload()
+    assert config.current().optimise is value
+
+
+@pytest.mark.parametrize("value", ["maybe", 2, 1.0, []])
+def test_what_is_no_flag_is_an_error(value: object) -> None:
+    with pytest.raises(SettingsError, match=r"'optimise' \(in ug.use\): expected true or false"):
+        config.use(optimise=value)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_call_that_names_no_setting_says_so_at_once() -> None:
+    with pytest.raises(SettingsError, match=r"unknown setting 'autodif' in ug\.grad.*autodiff"):
+        ug.grad(abs, autodif="native")
+    with pytest.raises(SettingsError, match=r"unknown setting 'targt' in ug\.function"):
+        ug.function(targt="numpy")(abs)

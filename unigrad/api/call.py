@@ -6,8 +6,9 @@ the function as a closed graph, and what comes back in the structures of the cho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from unigrad import config
 from unigrad.compiler import Function
 from unigrad.compiler.arguments import bind, signature
 from unigrad.errors import (
@@ -31,17 +32,14 @@ from unigrad.trace.tracer import Closed, trace_closed
 from unigrad.transforms.reverse import zeros_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from unigrad.ir.types import TensorType
 
 __all__ = [
-    "Autodiff", "Call", "Choice", "Conventions", "choice", "name_of", "places_of", "scalar_output",
+    "Call", "Choice", "choice", "name_of", "places_of", "scalar_output",
     "transformed", "typed_like",
 ]  # fmt: skip
-
-Autodiff = Literal["graph", "native"]
-Conventions = Literal["unigrad", "framework"]
 
 
 class Choice(tuple[tuple[int, ...], tuple[str, ...], bool]):
@@ -100,21 +98,17 @@ def transformed(
     function: Callable[..., Any],
     body: Callable[..., Any],
     chain: Any,
+    settings: Mapping[str, Any],
     *,
-    target: Any = None,
-    autodiff: Any = None,
-    conventions: Any = None,
     remake: Any = None,
 ) -> Function:
     """A transform of a function, which shares the cache of earlier ones like it."""
     inner: Any = function
     static: Sequence[str] = ()
-    settings: dict[str, Any] = {}
+    settings = cast("dict[str, Any]", config.checked(settings, f"ug.{kind}"))
     if isinstance(function, Function):
         inner, chain = function.anchor, (function.chain, chain)
-        static, settings = tuple(function.static), function.overrides
-    given = {"target": target, "autodiff": autodiff, "conventions": conventions}
-    settings = {**settings, **{key: value for key, value in given.items() if value is not None}}
+        static, settings = tuple(function.static), {**function.overrides, **settings}
     return Function(
         function, name=f"{name_of(function)}_{kind}", static=static, settings=settings,
         chain=(kind, chain), body=body, anchor=inner, remake=remake,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
+from unigrad import config
 from unigrad.compiler import Function
 from unigrad.compiler.arguments import signature
 from unigrad.errors import ArgumentError, with_article
@@ -12,7 +13,7 @@ from unigrad.errors import ArgumentError, with_article
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from unigrad.api.call import Autodiff, Conventions
+    from unigrad.config import Overrides
 
 __all__ = ["function"]
 
@@ -24,8 +25,7 @@ def function(
     *,
     static: Sequence[str] | str = (),
     target: Any = None,
-    autodiff: Autodiff | None = None,
-    conventions: Conventions | None = None,
+    **settings: Unpack[Overrides],
 ) -> Callable[[Callable[..., Any]], Function]: ...
 
 
@@ -35,8 +35,7 @@ def function(
     *,
     static: Sequence[str] | str = (),
     target: Any = None,
-    autodiff: Autodiff | None = None,
-    conventions: Conventions | None = None,
+    **settings: Unpack[Overrides],
 ) -> Any:
     """Make a Python function of arrays one that runs on every target.
 
@@ -47,8 +46,8 @@ def function(
         function: takes and returns arrays, numbers, and dicts, lists, tuples, dataclasses of them.
         static: names of arguments that are settings: part of the signature, never traced.
         target: where it runs, whatever the settings say.
-        autodiff: how it is differentiated, whatever the settings say.
-        conventions: whose gradients hold at special points, whatever the settings say.
+        settings: ``autodiff`` (``"graph"`` or ``"native"``), ``conventions``, ``default_float``,
+            ``optimise``, whatever the settings say.
 
     Example:
         >>> import unigrad as ug
@@ -60,10 +59,8 @@ def function(
         np.float64(625.0)
     """
     if function is None:
-        return functools.partial(
-            _make, static=static, target=target, autodiff=autodiff, conventions=conventions
-        )
-    return _make(function, static=static, target=target, autodiff=autodiff, conventions=conventions)
+        return functools.partial(_make, static=static, target=target, **settings)
+    return _make(function, static=static, target=target, **settings)
 
 
 def _make(
@@ -84,4 +81,5 @@ def _make(
                     f"ug.function: static names {name!r}, which is no argument of"
                     f" {getattr(function, '__name__', 'the function')}{known}"
                 )
-    return Function(function, static=names, settings=settings)
+    chosen = cast("dict[str, Any]", config.checked(settings, "ug.function"))
+    return Function(function, static=names, settings=chosen)

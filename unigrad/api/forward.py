@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from unigrad.api.call import Call, name_of, transformed, typed_like
 from unigrad.compiler.arguments import flat_signature
@@ -17,7 +17,7 @@ from unigrad.trace.structure import flatten, mismatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from unigrad.api.call import Autodiff, Conventions
+    from unigrad.config import Overrides
 
 __all__ = ["jvp"]
 
@@ -29,8 +29,7 @@ def jvp(
     has_aux: bool = False,  # noqa: FBT001, FBT002
     *,
     target: Any = None,
-    autodiff: Autodiff | None = None,
-    conventions: Conventions | None = None,
+    **settings: Unpack[Overrides],
 ) -> Any:
     """The value of a function and its derivative along ``tangents``.
 
@@ -40,8 +39,8 @@ def jvp(
         tangents: the direction: the same structure, shapes and dtypes as ``primals``.
         has_aux: whether the function returns ``(out, aux)``.
         target: where it runs, whatever the settings say.
-        autodiff: ``"graph"`` or ``"native"``, whatever the settings say.
-        conventions: ``"unigrad"`` or ``"framework"``, whatever the settings say.
+        settings: ``autodiff`` (``"graph"`` or ``"native"``), ``conventions``, ``default_float``,
+            ``optimise``, whatever the settings say.
 
     Returns:
         ``(out, tangent_out)``, with ``has_aux`` ``(out, tangent_out, aux)``.
@@ -68,15 +67,8 @@ def jvp(
     def body(*args: Any) -> Any:
         return _traced_jvp(function, args[:count], args[count:], has_aux=has_aux)
 
-    run = transformed(
-        "jvp",
-        function,
-        body,
-        (count, has_aux),
-        target=target,
-        autodiff=autodiff,
-        conventions=conventions,
-    )
+    chosen = {"target": target, **settings}
+    run = transformed("jvp", function, body, (count, has_aux), chosen)
     run.signature_of = flat_signature(2 * count)
     return run(*primals, *tangents)
 

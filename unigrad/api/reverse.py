@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from unigrad.trace.structure import flatten, mismatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from unigrad.api.call import Autodiff, Conventions
+    from unigrad.config import Overrides
 
 __all__ = ["grad", "value_and_grad", "vjp"]
 
@@ -48,8 +48,7 @@ def grad(
     has_aux: bool = False,  # noqa: FBT001, FBT002  (JAX's signature)
     *,
     target: Any = None,
-    autodiff: Autodiff | None = None,
-    conventions: Conventions | None = None,
+    **settings: Unpack[Overrides],
 ) -> Function:
     """The gradient of a scalar function.
 
@@ -59,8 +58,8 @@ def grad(
         argnames: which arguments to differentiate, by name.
         has_aux: whether the function also returns something that is passed through.
         target: where it runs, whatever the settings say.
-        autodiff: ``"graph"`` or ``"native"``, whatever the settings say.
-        conventions: ``"unigrad"`` or ``"framework"``, whatever the settings say.
+        settings: ``autodiff`` (``"graph"`` or ``"native"``), ``conventions``, ``default_float``,
+            ``optimise``, whatever the settings say.
 
     Returns:
         A function of the same arguments. Its result has the structure, shapes and dtypes of the
@@ -75,7 +74,7 @@ def grad(
         >>> ug.grad(lambda x: x ** 3)(2.0)
         np.float64(12.0)
     """
-    return _gradient("grad", function, argnums, argnames, has_aux, target, autodiff, conventions)
+    return _gradient("grad", function, argnums, argnames, has_aux, {"target": target, **settings})
 
 
 def value_and_grad(
@@ -85,8 +84,7 @@ def value_and_grad(
     has_aux: bool = False,  # noqa: FBT001, FBT002
     *,
     target: Any = None,
-    autodiff: Autodiff | None = None,
-    conventions: Conventions | None = None,
+    **settings: Unpack[Overrides],
 ) -> Function:
     """The value and the gradient of a scalar function, value first; arguments as for :func:`grad`.
 
@@ -99,7 +97,7 @@ def value_and_grad(
         (np.float64(9.0), np.float64(6.0))
     """
     return _gradient(
-        "value_and_grad", function, argnums, argnames, has_aux, target, autodiff, conventions
+        "value_and_grad", function, argnums, argnames, has_aux, {"target": target, **settings}
     )
 
 
@@ -109,9 +107,7 @@ def _gradient(
     argnums: Any,
     argnames: Any,
     has_aux: bool,  # noqa: FBT001
-    target: Any,
-    autodiff: Any,
-    conventions: Any,
+    settings: dict[str, Any],
 ) -> Function:
     if not callable(function):
         raise ArgumentError(
@@ -139,11 +135,8 @@ def _gradient(
             return (gradient, value[1]) if has_aux else gradient
         return value, gradient
 
-    given = (kind, function, argnums, argnames, has_aux, target, autodiff, conventions)
-    return transformed(
-        kind, function, body, (chosen, has_aux), target=target, autodiff=autodiff,
-        conventions=conventions, remake=(_gradient, given),
-    )  # fmt: skip
+    given = (kind, function, argnums, argnames, has_aux, settings)
+    return transformed(kind, function, body, (chosen, has_aux), settings, remake=(_gradient, given))
 
 
 def vjp(
@@ -151,8 +144,7 @@ def vjp(
     *primals: Any,
     has_aux: bool = False,
     target: Any = None,
-    autodiff: Autodiff | None = None,
-    conventions: Conventions | None = None,
+    **settings: Unpack[Overrides],
 ) -> Any:
     """The value of a function and its pullback.
 
@@ -161,8 +153,8 @@ def vjp(
         *primals: where to evaluate it.
         has_aux: whether the function returns ``(out, aux)``.
         target: where it runs, whatever the settings say.
-        autodiff: ``"graph"`` or ``"native"``, whatever the settings say.
-        conventions: ``"unigrad"`` or ``"framework"``, whatever the settings say.
+        settings: ``autodiff`` (``"graph"`` or ``"native"``), ``conventions``, ``default_float``,
+            ``optimise``, whatever the settings say.
 
     Returns:
         ``(out, pullback)``, with ``has_aux`` ``(out, pullback, aux)``. ``pullback`` takes a
@@ -177,7 +169,7 @@ def vjp(
     """
     from unigrad.compiler.derivative import residual_pullback  # imported by need
 
-    settings = {"target": target, "autodiff": autodiff, "conventions": conventions}
+    chosen = {"target": target, **settings}
     if current_scope() is not None and has_traced_leaf(primals):
         return _traced_vjp(function, primals, has_aux=has_aux)
     label = name_of(function)
@@ -188,7 +180,7 @@ def vjp(
     def pull(cotangent: Any, *args: Any) -> Any:
         return _traced_vjp(function, args, has_aux=has_aux)[1](cotangent)
 
-    value = transformed("value", function, forward, ("vjp", has_aux), **settings)
+    value = transformed("value", function, forward, ("vjp", has_aux), chosen)
     value.signature_of = flat_signature(len(primals))
     inside = current_scope() is not None  # the function may use values of the trace around it
     kept = None if has_aux or inside else residual_pullback(value, primals)
@@ -202,7 +194,7 @@ def vjp(
     else:
         result = value(*primals)
         out, aux = result if has_aux else (result, None)
-        again = transformed("pullback", function, pull, has_aux, **settings)
+        again = transformed("pullback", function, pull, has_aux, chosen)
         again.signature_of = flat_signature(len(primals) + 1)
 
         def backward(cotangent: Any) -> Any:

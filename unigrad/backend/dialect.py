@@ -109,9 +109,10 @@ class Template(NamedTuple):
     faithful: Template | None = None
 
     @property
-    def is_hole(self) -> bool:
-        """Whether the row is an operand as it is."""
-        return len(self.pieces) == 1 and not isinstance(self.pieces[0], str)
+    def hole(self) -> Hole | None:
+        """The one hole of a row that is an operand as it is; ``None`` for any other row."""
+        first = self.pieces[0]
+        return None if len(self.pieces) > 1 or isinstance(first, str) else first
 
 
 class Dialect:

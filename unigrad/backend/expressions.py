@@ -75,8 +75,9 @@ class Expressions:
             bound: what the variables of a fused row stand for; empty for the row of an op.
         """
         self._used.update(template.names)
-        if template.is_hole:  # the operand itself, which binds as it does elsewhere
-            operand = bound[template.pieces[0].name] if bound else node.operands[0]
+        alone = template.hole
+        if alone is not None:  # the operand itself, which binds as it does elsewhere
+            operand = bound[alone.name] if bound else node.operands[alone.position]
             return *self._operand(operand, number=False), self.depth((operand,))
         depth = 0
         parts: list[str] = []

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from unigrad.compiler.arguments import flat_signature
 from unigrad.compiler.function import Function, placed
-from unigrad.compiler.pipeline import optimise
+from unigrad.compiler.pipeline import is_native, optimise, passes_of
 from unigrad.ir.nodes import Graph, Scope, current_scope
 from unigrad.ir.rebuild import close, inline
 from unigrad.ops.apply import jvp_of, results, vjp_of
-from unigrad.passes.pipeline import PIPELINE, run
+from unigrad.passes.pipeline import run
 from unigrad.trace.array import node_of, wrap
 from unigrad.trace.tracer import leaf_node
 from unigrad.transforms.reverse import reverse
@@ -18,6 +18,7 @@ from unigrad.transforms.split import Halves, split
 
 if TYPE_CHECKING:
     from unigrad.backend.registry import Backend
+    from unigrad.passes.pipeline import Passes
 
 __all__ = ["graph_derivative", "graph_function", "residual_pullback"]
 
@@ -47,13 +48,15 @@ def graph_function(graph: Graph, name: str, settings: dict[str, Any] | None = No
     )
 
 
-def split_derivative(graph: Graph, wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Halves:
+def split_derivative(
+    graph: Graph, wrt: tuple[int, ...], seeds: tuple[int, ...], passes: Passes
+) -> Halves:
     """The vjp of a graph in two parts: outputs and residuals first, cotangents when wanted."""
-    key = ("split", wrt, seeds)
+    key = ("split", wrt, seeds, passes)
     known = graph.memo.get(key)
     if known is None:
-        body, _ = optimise(graph)
-        joint, _ = run(PIPELINE, reverse(body, wrt, seeds))
+        body, _ = optimise(graph, passes=passes)
+        joint, _ = run(passes.after, reverse(body, wrt, seeds))
         known = graph.memo[key] = split(joint, len(graph.inputs), len(graph.outputs))
     return known
 
@@ -73,7 +76,7 @@ def residual_pullback(function: Function, args: tuple[Any, ...]) -> Any:
     settings = function.settings()
     arguments = function.read(args, {})
     backend, _, _ = placed(settings, arguments.leaves)
-    if (settings.autodiff == "native" and backend.native) or not arguments.leaves:
+    if is_native(settings, backend) or not arguments.leaves:
         return None
     if not all(plan.__class__ is int for plan in arguments.plan):
         return None
@@ -82,15 +85,16 @@ def residual_pullback(function: Function, args: tuple[Any, ...]) -> Any:
     types = (*graph.input_types, *graph.output_types)
     if traced.hidden or not all(type_.is_floating for type_ in types):
         return None
+    passes = passes_of(settings)
     halves = split_derivative(
-        graph, tuple(range(len(graph.inputs))), tuple(range(len(graph.outputs)))
+        graph, tuple(range(len(graph.inputs))), tuple(range(len(graph.outputs))), passes
     )
-    functions = graph.memo.get("halves")
+    functions = graph.memo.get(("halves", passes))
     if functions is None:
         functions = tuple(
             graph_function(half, half.name, settings=function.overrides) for half in halves
         )
-        graph.memo["halves"] = functions
+        graph.memo["halves", passes] = functions
     values = [leaf.value for leaf in arguments.leaves]
     kept = functions[0](*values)
     residuals = kept[len(graph.outputs) :]

@@ -167,7 +167,7 @@ class Function:
         place, kinds = _place(settings, arguments.leaves)
         key = (
             place, kinds, settings.autodiff, settings.conventions, settings.default_float,
-            arguments.structure, arguments.types, arguments.plan,
+            settings.optimise, arguments.structure, arguments.types, arguments.plan,
         )  # fmt: skip
         state = self._state
         known = state.look_up(key)
@@ -294,11 +294,9 @@ class Function:
         backend, mode = registry.get(settings.target)
         traced = self.trace(settings, arguments)
         emitted, _ = write(
-            traced.graph, backend, mode=mode, device=settings.target.device, name=self._name,
-            parameters=_parameters(arguments),
+            traced.graph, backend, settings, mode=mode, device=settings.target.device,
+            name=self._name, parameters=_parameters(arguments),
             render=lambda texts: literal(traced.structure, texts),
-            native=settings.autodiff == "native" and backend.native,
-            conventions=settings.conventions,
         )  # fmt: skip
         return emitted
 
@@ -321,12 +319,10 @@ class Function:
         backend, mode = registry.get(settings.target)
         traced = self.trace(settings, arguments)
         program = build(
-            traced.graph, backend, registry.Compilation(mode, settings.target.device),
+            traced.graph, backend, settings, registry.Compilation(mode, settings.target.device),
             name=self._name, label=f"{settings.target} {self._name}",
             parameters=_parameters(arguments),
             render=lambda texts: literal(traced.structure, texts),
-            native=settings.autodiff == "native" and backend.native,
-            conventions=settings.conventions,
         )  # fmt: skip
         if traced.hidden:
 
@@ -345,12 +341,12 @@ class Function:
 
     def explain(self, /, *like: Any, **keywords: Any) -> Report:
         """Which rewriting rules fired, and where, for arguments like these."""
-        from unigrad.compiler.pipeline import optimise  # imported by need
+        from unigrad.compiler.pipeline import is_native, optimise, passes_of  # imported by need
 
         settings = self.settings()
         traced = self.trace(settings, self._like(like, keywords))
-        native = settings.autodiff == "native" and registry.get(settings.target)[0].native
-        return optimise(traced.graph, native=native)[1]
+        native = is_native(settings, registry.get(settings.target)[0])
+        return optimise(traced.graph, native=native, passes=passes_of(settings))[1]
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses and traces of this function."""

@@ -17,7 +17,7 @@ from unigrad.backend import registry
 from unigrad.backend.load import load
 from unigrad.compiler.arguments import leaf_of
 from unigrad.compiler.guard import guard, returned, silenced, silencing
-from unigrad.compiler.pipeline import Program, build
+from unigrad.compiler.pipeline import Program, build, is_native
 from unigrad.compiler.render import literal
 from unigrad.compiler.state import log
 from unigrad.compiler.tape import Tape
@@ -95,7 +95,7 @@ def make(
     check = getattr(runtime, "check_device", None)
     if check is not None:
         check(place.device)
-    native = settings.autodiff == "native" and backend.native
+    native = is_native(settings, backend)
     if settings.autodiff == "native" and not native and has_transforms(traced.graph):
         log().info("%s has no derivatives of its own: %s has those of unigrad", backend.name, name)
     # On the caller's tape, graph mode is one node whose forward runs without the tape.
@@ -109,9 +109,8 @@ def make(
         tape="" if place.tape is None else "node" if one_node else "ops",
     )  # fmt: skip
     program = build(
-        traced.graph, backend, wanted, name=name, label=f"{place.label} {name}",
+        traced.graph, backend, settings, wanted, name=name, label=f"{place.label} {name}",
         render=(lambda texts: literal(traced.structure, texts)) if nested else (lambda _: None),
-        native=native, conventions=settings.conventions,
     )  # fmt: skip
     function = program.call
     if one_node:

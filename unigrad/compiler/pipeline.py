@@ -19,7 +19,7 @@ from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Scope, graph_paramete
 from unigrad.ir.rebuild import copy_missing, copy_node, rebuilt
 from unigrad.ops.apply import jvp_of
 from unigrad.ops.spec import Op
-from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, optimise_bodies, run
+from unigrad.passes.pipeline import OPTIMISED, PLAIN, Passes, optimise_bodies, run
 from unigrad.passes.rewrite import Report
 from unigrad.transforms.expand import expand, has_transforms
 
@@ -28,35 +28,49 @@ if TYPE_CHECKING:
 
     from unigrad.backend.native import Rule
     from unigrad.backend.registry import Backend, Compilation
+    from unigrad.config import Settings
 
-__all__ = ["Program", "build", "legalise", "optimise", "write"]
+__all__ = ["Program", "build", "is_native", "legalise", "optimise", "passes_of", "write"]
 
 
-def optimise(graph: Graph, *, native: bool = False) -> tuple[Graph, Report]:
+def passes_of(settings: Settings) -> Passes:
+    """The passes that the settings ask for."""
+    return OPTIMISED if settings.optimise else PLAIN
+
+
+def is_native(settings: Settings, backend: Backend) -> bool:
+    """Whether the framework differentiates."""
+    return settings.autodiff == "native" and backend.native
+
+
+def optimise(
+    graph: Graph, *, native: bool = False, passes: Passes = OPTIMISED
+) -> tuple[Graph, Report]:
     """The graph that is emitted, and what was rewritten on the way.
 
     Args:
         graph: as traced.
         native: keep the derivative nodes for the framework; their bodies are optimised alone.
+        passes: what is done with the graph, and with graphs in it before they are differentiated.
     """
-    key = ("optimised", native)
+    key = ("optimised", native, passes)
     known = graph.memo.get(key)
     if known is not None:
         return known
     report = Report()
 
     def prepare(body: Graph) -> Graph:
-        prepared, made = run(BEFORE_DIFFERENTIATION, body)
+        prepared, made = run(passes.before, body)
         report.extend(made)
         return prepared
 
     if not native or not has_transforms(graph):
-        graph_ = expand(graph, prepare)
-        result, made = run(PIPELINE, graph_)
+        graph_ = expand(graph, prepare, key=passes)
+        result, made = run(passes.after, graph_)
     else:
-        graph_, made = optimise_bodies(BEFORE_DIFFERENTIATION, graph)
+        graph_, made = optimise_bodies(passes.before, graph)
         report.extend(made)
-        result, made = run(BEFORE_DIFFERENTIATION, graph_)
+        result, made = run(passes.before, graph_)
     report.extend(made)
     graph.memo[key] = (result, report)
     return result, report
@@ -194,38 +208,35 @@ class Program:
 def write(
     graph: Graph,
     backend: Backend,
+    settings: Settings,
     *,
     name: str,
     mode: str = "",
     device: str | None = None,
     parameters: Sequence[Parameter] | None = None,
     render: Callable[[Sequence[str]], str | None] | None = None,
-    native: bool = False,
-    conventions: str = "unigrad",
 ) -> tuple[Emitted, Graph]:
     """The source of a graph for a backend; needs no framework."""
     with collector_paused():
         return _write(
-            graph, backend, mode, device, name=name, parameters=parameters, render=render,
-            native=native, conventions=conventions,
-        )  # fmt: skip
+            graph, backend, settings, mode, device, name=name, parameters=parameters, render=render
+        )
 
 
 def _write(
-    graph: Graph, backend: Backend, mode: str, device: str | None, *, name: str,
+    graph: Graph, backend: Backend, settings: Settings, mode: str, device: str | None, *, name: str,
     parameters: Sequence[Parameter] | None, render: Callable[[Sequence[str]], str | None] | None,
-    native: bool, conventions: str,
 ) -> tuple[Emitted, Graph]:  # fmt: skip
     backend = backend.of_mode(mode)
-    native = native and backend.native
-    ours = native and conventions == "unigrad"
+    native, passes = is_native(settings, backend), passes_of(settings)
+    ours = native and settings.conventions == "unigrad"
     if ours:
-        graph = without_gaps(graph, backend, mode)
+        graph = without_gaps(graph, backend, mode, passes)
 
     def rules(node: Node) -> Rule:
         return rule_of(node, lambda body: legalise(body, backend))
 
-    graph, _ = optimise(graph, native=native)
+    graph, _ = optimise(graph, native=native, passes=passes)
     graph = with_legal_bodies(legalise(graph, backend), backend)
     emitted = emit(
         graph, backend.dialect, name=name, parameters=parameters, render=render,
@@ -235,7 +246,7 @@ def _write(
     return emitted, graph
 
 
-def without_gaps(graph: Graph, backend: Backend, mode: str) -> Graph:
+def without_gaps(graph: Graph, backend: Backend, mode: str, passes: Passes = OPTIMISED) -> Graph:
     """The graph, with those transforms expanded that this mode of a framework gets wrong."""
     gaps = [gap for gap in backend.gaps if not gap.modes or mode in gap.modes]
     if not gaps:
@@ -248,7 +259,7 @@ def without_gaps(graph: Graph, backend: Backend, mode: str) -> Graph:
         return any(gap.covers(transform) for gap in gaps)
 
     def prepare(body: Graph) -> Graph:
-        return run(BEFORE_DIFFERENTIATION, body)[0]
+        return run(passes.before, body)[0]
 
     return expand(graph, prepare, only=is_wrong)
 
@@ -256,24 +267,22 @@ def without_gaps(graph: Graph, backend: Backend, mode: str) -> Graph:
 def build(
     graph: Graph,
     backend: Backend,
+    settings: Settings,
     wanted: Compilation,
     *,
     name: str,
     label: str,
     parameters: Sequence[Parameter] | None = None,
     render: Callable[[Sequence[str]], str | None] | None = None,
-    native: bool = False,
-    conventions: str = "unigrad",
 ) -> Program:
     """The native function of a graph; what it is compiled for, ``wanted`` says."""
     # A compiler of array functions gets one; what takes structures apart stands before it.
     structured = any(parameter.leaves[0][1] for parameter in parameters or ())
     alone = structured and wanted.mode in backend.flat
     emitted, written = write(
-        graph, backend, mode=wanted.mode, device=wanted.device, name=name,
+        graph, backend, settings, mode=wanted.mode, device=wanted.device, name=name,
         parameters=None if alone else parameters,
         render=(lambda _: None) if alone else render,
-        native=native, conventions=conventions,
     )  # fmt: skip
     runtime = registry.runtime(backend)
     with collector_paused():

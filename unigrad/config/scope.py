@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast
 
-from unigrad.config.settings import DEFAULT, NAMES, Choice, Settings, checked, settle
+from unigrad.config.settings import DEFAULT, NAMES, Choice, Overrides, Settings, checked, settle
 from unigrad.config.sources import Layer, environment, files
 from unigrad.errors import ArgumentError
 from unigrad.locks import lock
@@ -94,10 +94,8 @@ class use:  # noqa: N801 - read as a verb: with ug.use("torch"):
 
     Args:
         target: ``backend[:mode][@device]`` or a :class:`Target`.
-        autodiff: ``"graph"`` or ``"native"``.
-        conventions: ``"unigrad"`` or ``"framework"``.
-        default_float: ``"float64"``, ``"float32"``, ``"float16"``, ``"bfloat16"``, or a dtype.
-        unknown: nothing else is a setting.
+        settings: ``autodiff``, ``conventions``, ``default_float``, ``optimise``: see
+            :class:`Overrides`.
 
     Raises:
         TargetError: ``target`` is malformed.
@@ -114,14 +112,9 @@ class use:  # noqa: N801 - read as a verb: with ug.use("torch"):
     def __init__(
         self,
         target: str | Target | None = None,
-        *,
-        autodiff: str | None = None,
-        conventions: str | None = None,
-        default_float: object = None,
-        **unknown: Never,
+        **settings: Unpack[Overrides],
     ) -> None:
-        given = dict(zip(NAMES, (target, autodiff, conventions, default_float), strict=True))
-        self.chosen = checked({**unknown, **given}, "ug.use")
+        self.chosen = checked({"target": target, **settings}, "ug.use")
 
     def __enter__(self) -> Settings:
         outer = _innermost.get()
@@ -173,20 +166,12 @@ class use:  # noqa: N801 - read as a verb: with ug.use("torch"):
         return wrapper
 
 
-def configure(
-    target: str | Target | None = None,
-    *,
-    autodiff: str | None = None,
-    conventions: str | None = None,
-    default_float: object = None,
-    **unknown: Never,
-) -> None:
+def configure(target: str | Target | None = None, **settings: Unpack[Overrides]) -> None:
     """Choose settings for this process, below :func:`use` and above environment and files.
 
     What is not named stays as it was configured before. Arguments and errors as for :func:`use`.
     """
-    given = dict(zip(NAMES, (target, autodiff, conventions, default_float), strict=True))
-    choice = checked({**unknown, **given}, "ug.configure")
+    choice = checked({"target": target, **settings}, "ug.configure")
     with _lock:
         _process.configured = _process.configured | choice
         _process.base = None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self, TypedDict, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack, cast, get_args
 
 from unigrad.config.target import Target
 from unigrad.errors import SettingsError, TargetError, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "DEFAULT",
@@ -23,6 +23,7 @@ __all__ = [
     "Choice",
     "Conventions",
     "FloatName",
+    "Overrides",
     "Settings",
     "checked",
     "did_you_mean",
@@ -33,13 +34,6 @@ __all__ = [
 Autodiff = Literal["graph", "native"]
 Conventions = Literal["unigrad", "framework"]
 FloatName = Literal["float64", "float32", "float16", "bfloat16"]
-
-NAMES = ("target", "autodiff", "conventions", "default_float")
-_KNOWN: dict[str, tuple[str, ...]] = {
-    "autodiff": get_args(Autodiff),
-    "conventions": get_args(Conventions),
-    "default_float": get_args(FloatName),
-}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -60,6 +54,7 @@ class Settings:
         autodiff: ``"graph"``: our rules differentiate; ``"native"``: the framework does.
         conventions: ``"unigrad"``: one answer at kinks and ties; ``"framework"``: its own.
         default_float: dtype name that untyped floats get.
+        optimise: whether graphs are rewritten before they are written.
         target_is_default: whether nobody chose the target, so that a foreign tensor may go to its
             own framework.
     """
@@ -68,6 +63,7 @@ class Settings:
     autodiff: Autodiff
     conventions: Conventions
     default_float: FloatName
+    optimise: bool
     target_is_default: bool
 
     def __new__(
@@ -76,16 +72,12 @@ class Settings:
         autodiff: str = "graph",
         conventions: str = "unigrad",
         default_float: object = "float64",
-        target_is_default: bool = False,  # noqa: FBT001, FBT002 - fields come in their order, too
+        optimise: object = True,  # noqa: FBT002 - fields come in their order, too
+        target_is_default: bool = False,  # noqa: FBT001, FBT002
     ) -> Self:
         """Return the one object with these values; raise SettingsError for an unknown one."""
-        given = {
-            "target": target,
-            "autodiff": autodiff,
-            "conventions": conventions,
-            "default_float": default_float,
-        }
-        choice = checked(given, "Settings")
+        values = (target, autodiff, conventions, default_float, optimise)
+        choice = checked(dict(zip(NAMES, values, strict=True)), "Settings")
         key = (*(choice.get(name) for name in NAMES), target_is_default)
         found = _interned.get(key)
         if found is None:
@@ -110,35 +102,65 @@ class Choice(TypedDict, total=False):
     autodiff: Autodiff
     conventions: Conventions
     default_float: FloatName
+    optimise: bool
+
+
+class Overrides(TypedDict, total=False):
+    """What a call, :func:`use` or :func:`configure` may say beside the target; None says nothing.
+
+    Attributes:
+        autodiff: ``"graph"`` or ``"native"``.
+        conventions: ``"unigrad"`` or ``"framework"``.
+        default_float: ``"float64"``, ``"float32"``, ``"float16"``, ``"bfloat16"``, or a dtype.
+        optimise: whether graphs are rewritten before they are written.
+    """
+
+    autodiff: Autodiff | None
+    conventions: Conventions | None
+    default_float: object
+    optimise: bool | None
 
 
 def checked(given: Mapping[str, object], where: str) -> Choice:
     """Check what one source gives; None means that it says nothing."""
-    choice: Choice = {}
+    choice: dict[str, object] = {}
     for name, value in given.items():
         if name not in NAMES:
             message = f"unknown setting {name!r} in {where}: the settings are {listed(NAMES)}"
             raise SettingsError(message + did_you_mean(name, NAMES))
-        if value is None:
-            continue
-        match name:
-            case "target":
-                try:
-                    choice["target"] = Target.parse(cast("str | Target", value))
-                except TargetError as error:
-                    message = f"{error} (in {where})"
-                    raise TargetError(message) from None
-            case "autodiff":
-                choice["autodiff"] = cast("Autodiff", _one_of(name, value, where))
-            case "conventions":
-                choice["conventions"] = cast("Conventions", _one_of(name, value, where))
-            case _:
-                choice["default_float"] = cast("FloatName", _one_of(name, value, where))
-    return choice
+        if value is not None:
+            choice[name] = _CHECKS[name](name, value, where)
+    return cast("Choice", choice)
+
+
+def _target(name: str, value: object, where: str) -> Target:
+    del name
+    try:
+        return Target.parse(cast("str | Target", value))
+    except TargetError as error:
+        message = f"{error} (in {where})"
+        raise TargetError(message) from None
+
+
+def _flag(name: str, value: object, where: str) -> bool:
+    """Read a truth value, in words where a file or the environment can hold only words."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in _WORDS:
+        return _WORDS[word]
+    message = f"{value!r} is not a value of the setting {name!r} (in {where}): "
+    raise SettingsError(f"{message}expected true or false")
+
+
+_WORDS: Final = {
+    "true": True, "yes": True, "on": True, "1": True,
+    "false": False, "no": False, "off": False, "0": False,
+}  # fmt: skip
 
 
 def _one_of(name: str, value: object, where: str) -> str:
-    known = _KNOWN[name]
+    known = _WORDS_OF[name]
     spelled = _dtype_name(value) if name == "default_float" else value
     word = spelled.strip().lower() if isinstance(spelled, str) else ""
     if word in known:
@@ -159,46 +181,54 @@ def _dtype_name(dtype: object) -> str:
     return name if isinstance(name, str) else str(dtype).rpartition(".")[2]
 
 
+_WORDS_OF: Final[dict[str, tuple[str, ...]]] = {
+    "autodiff": get_args(Autodiff),
+    "conventions": get_args(Conventions),
+    "default_float": get_args(FloatName),
+}
+_CHECKS: Final[dict[str, Callable[[str, object, str], object]]] = {
+    "target": _target,
+    "autodiff": _one_of,
+    "conventions": _one_of,
+    "default_float": _one_of,
+    "optimise": _flag,
+}
+NAMES: Final = tuple(_CHECKS)
+"""The settings, in the order of the fields of :class:`Settings`."""
+
+
 def settle(settings: Settings, choice: Choice) -> Settings:
     """Return ``settings`` with what ``choice`` says put in."""
-    return Settings(
-        choice.get("target", settings.target),
-        choice.get("autodiff", settings.autodiff),
-        choice.get("conventions", settings.conventions),
-        choice.get("default_float", settings.default_float),
-        settings.target_is_default and "target" not in choice,
-    )
+    values = [cast("object", choice.get(name, getattr(settings, name))) for name in NAMES]
+    is_default = settings.target_is_default and "target" not in choice
+    return Settings(*values, target_is_default=is_default)  # pyright: ignore[reportArgumentType]
 
 
-DEFAULT = Settings(target_is_default=True)
+DEFAULT: Final = Settings(target_is_default=True)
 
 
 def resolve(
-    settings: Settings,
-    *,
-    target: str | Target | None = None,
-    autodiff: str | None = None,
-    conventions: str | None = None,
-    default_float: object = None,
+    settings: Settings, target: str | Target | None = None, **given: Unpack[Overrides]
 ) -> Settings:
     """Return ``settings`` with a call's own arguments put in; an argument that is None keeps.
 
     Raises:
         TargetError: ``target`` is malformed.
-        SettingsError: another value is unknown.
+        SettingsError: another value is unknown, or there is no such setting.
 
     Example:
         >>> resolve(Settings("torch"), autodiff="native").autodiff
         'native'
     """
-    if target is None and autodiff is None and conventions is None and default_float is None:
+    items = (("target", target), *given.items())
+    if all(value is None for _, value in items):
         return settings
     try:
-        return _resolve(settings, target, autodiff, conventions, default_float)
+        return _resolve(settings, items)
     except TypeError:  # an unhashable value: no cache, and the message that it deserves
-        return _resolve.__wrapped__(settings, target, autodiff, conventions, default_float)
+        return _resolve.__wrapped__(settings, items)
 
 
 @functools.lru_cache(maxsize=256)
-def _resolve(settings: Settings, *values: object) -> Settings:
-    return settle(settings, checked(dict(zip(NAMES, values, strict=True)), "the call"))
+def _resolve(settings: Settings, items: tuple[tuple[str, object], ...]) -> Settings:
+    return settle(settings, checked(dict(items), "the call"))

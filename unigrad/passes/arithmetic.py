@@ -1,16 +1,27 @@
 """Laws of numbers: units, negation, numbers that meet, powers, truth values.
 
-The meaning of a rule is that of real numbers. Where floating point differs, the docstring says so;
-what is common to many: two roundings may become one, and the sign of a zero may change. Nothing
-turns an infinity or NaN of the user's own arithmetic into a number: there is no ``x - x -> 0``, no
-``x * 0 -> 0`` and no ``x / x -> 1``. Left out for the same care: ``x ** 0.5 -> sqrt(x)`` of what
-may be -0.0 or -inf, ``0 - x -> -x`` (1 / (0 - x) at 0 is +inf), ``-(a - b) -> b - a``, and sums of
-numbers ``(x + 1e16) - 1e16``, which are written in order to round.
+The meaning of a rule is that of real numbers. In floating point a rule may change these things and
+no others; what it does of them its docstring says, and the tests hold each rule to it:
+
+* **Rounding.** Two roundings may become one, or fall elsewhere.
+* **The sign of a zero**, and of an infinity that is made of it: ``1 / (x + 0.0)`` at -0.0.
+* **The ends of the range.** Numbers from 1e-8 to 1e8 (in float16 from 1/8 to 8) may scale sooner
+  or later than is written. Within that factor of the largest or the smallest number, a value in
+  between may overflow, or vanish, where as written it does not, or the other way round:
+  ``2 * x + 2 * y`` with x = -y = 1e308 is 0 in place of NaN.
+* **A reciprocal of a subnormal number**, which is infinite, where it is multiplied by:
+  ``x * (1/y)`` is ``x / y``.
+
+Everywhere else an infinity or NaN of the user's own arithmetic stays one, and a finite number stays
+finite: there is no ``x - x -> 0``, no ``x * 0 -> 0``, no ``x / x -> 1`` and no
+``(x * 1e300) * 1e-300 -> x``. Left out for the same care: ``x ** 0.5 -> sqrt(x)`` of what may be
+-0.0 or -inf, ``0 - x -> -x`` (1 / (0 - x) at 0 is +inf), ``-(a - b) -> b - a``, and sums of numbers
+``(x + 1e16) - 1e16``, which are written in order to round.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,8 +51,10 @@ from unigrad.passes.values import (
     is_boolean,
     is_float,
     is_inexact,
+    is_moderate,
     is_wide,
     like,
+    may_meet,
     never_negative,
     scalar,
 )
@@ -181,15 +194,20 @@ def negative_divisor(a: Array, b: Array, out: Array) -> Array:
 
 @rule_on(square, absolute, operand=(negative,))
 def even_of_negative(node: Array) -> Array:
-    """Squares and absolute values do not see the sign, exactly."""
+    """Squares and absolute values do not see the sign, exactly; unsigned, -1 is the largest."""
+    if node.op is absolute and node.dtype.kind == "uint":
+        return None
     return node.op(node.operands[0].operands[0])
 
 
 @rule_on(sum_, mean, operand=(negative,))
 def sum_of_negatives(node: Array) -> Array:
-    """``sum(-x)`` is ``-sum(x)``, on fewer elements; the sign of a zero may change."""
+    """``sum(-x)`` is ``-sum(x)``, on fewer elements; the sign of a zero may change.
+
+    Not of small integers, which wrap around before they are added up in 64 bits.
+    """
     (inner,) = node.operands
-    if shared(inner):
+    if shared(inner) or inner.dtype is not node.dtype:
         return None
     axis, keepdims = node.params
     return -node.op(inner.operands[0], axis=axis, keepdims=keepdims)
@@ -201,32 +219,40 @@ def sum_of_negatives(node: Array) -> Array:
 @rule(c * (d * x))
 def multiple_of_multiple(c: Array, d: Array, x: Array, out: Array) -> Array:
     """``c * (d * x)`` is ``(c d) * x``; rounded once instead of twice."""
-    return _scaled(multiply, combined(multiply, c, d), x, out)
+    return _scaled(multiply, combined(multiply, c, d), x, out) if may_meet(c, d) else None
 
 
 @rule(c * (x / d), (c * x) / d)
 def multiple_of_quotient(c: Array, d: Array, x: Array, out: Array) -> Array:
     """``c * x / d`` is ``(c/d) * x``; as exact, rounding ``c/d`` in place of the product."""
+    if not may_meet(c, d, divides=True):
+        return None
     return _scaled(multiply, combined(divide, c, d), x, out)
 
 
 @rule((x / c) / d)
 def quotient_of_quotient(c: Array, d: Array, x: Array, out: Array) -> Array:
     """``(x / c) / d`` is ``x / (c d)``; rounded once instead of twice."""
-    divisor = combined(multiply, c, d)
+    divisor = combined(multiply, c, d) if may_meet(c, d) else None
     return None if divisor is None else like(x / divisor, out)
 
 
-@rule(c * (d / x), c / (x / d))
+@rule(c * (d / x))
 def multiple_of_fraction(c: Array, d: Array, x: Array, out: Array) -> Array:
     """``c * (d / x)`` is ``(c d) / x``; rounded once instead of twice."""
-    return _scaled(divide, combined(multiply, c, d), x, out)
+    return _scaled(divide, combined(multiply, c, d), x, out) if is_moderate(c) else None
+
+
+@rule(c / (x / d))
+def fraction_of_quotient(c: Array, d: Array, x: Array, out: Array) -> Array:
+    """``c / (x / d)`` is ``(c d) / x``; rounded once instead of twice."""
+    return _scaled(divide, combined(multiply, c, d), x, out) if is_moderate(d) else None
 
 
 @rule((c / x) / d, c / (d * x))
 def quotient_of_fraction(c: Array, d: Array, x: Array, out: Array) -> Array:
     """``c / x / d`` is ``(c/d) / x``; as exact, rounding ``c/d`` in place of the quotient."""
-    return _scaled(divide, combined(divide, c, d), x, out)
+    return _scaled(divide, combined(divide, c, d), x, out) if is_moderate(d) else None
 
 
 def _scaled(op: Op[...], scale: Node | None, x: Array, out: Array) -> Array:
@@ -241,7 +267,7 @@ def doubled(x: Array) -> Array:
 
 @rule(g * reciprocal(x), g * (1 / x))
 def times_reciprocal(g: Array, x: Array, out: Array) -> Array:
-    """``g * (1 / x)`` is ``g / x``; rounded once instead of twice, and no overflow of ``1 / x``.
+    """``g * (1 / x)`` is ``g / x``; rounded once, and finite where ``x`` is subnormal.
 
     Not if ``x`` is stretched by the product: one division may then serve many products.
     """
@@ -327,7 +353,7 @@ ARITHMETIC = (
     negated_fraction, negated_quotient, multiple_of_negative, quotient_of_negative,
     fraction_of_negative, negative_factor, negative_divisor, even_of_negative, sum_of_negatives,
     multiple_of_multiple, multiple_of_quotient, quotient_of_quotient, multiple_of_fraction,
-    quotient_of_fraction, doubled, times_reciprocal,
+    fraction_of_quotient, quotient_of_fraction, doubled, times_reciprocal,
     zeroth_power, second_power, inverse_power, half_power, inverse_half_power,
     double_not, neutral_truth, compared_with_false, and_false, or_true, same_truth,
 )  # fmt: skip
@@ -338,13 +364,13 @@ ARITHMETIC = (
 
 @rule(a * c + b * d, a * c - b * d)
 def common_number(a: Array, b: Array, c: Array, d: Array, out: Array) -> Array:
-    """``a*c + b*c`` is ``(a + b) * c``; a sum that nearly overflows may overflow sooner."""
+    """``a*c + b*c`` is ``(a + b) * c``; what is within a factor ``c`` of overflow may overflow."""
     return _factored(multiply, a, b, c, d, out)
 
 
 @rule(a / c + b / d, a / c - b / d)
 def common_divisor(a: Array, b: Array, c: Array, d: Array, out: Array) -> Array:
-    """``a/c + b/c`` is ``(a + b) / c``; a sum that nearly overflows may overflow sooner."""
+    """``a/c + b/c`` is ``(a + b) / c``; what is within a factor ``c`` of overflow may overflow."""
     return _factored(divide, a, b, c, d, out)
 
 
@@ -352,7 +378,7 @@ def _factored(op: Op[...], a: Array, b: Array, c: Array, d: Array, out: Array) -
     """``op(a + b, c)``, if ``d`` is ``c`` or its opposite and the two terms serve only ``out``."""
     first, second = out.operands
     scale, other = _value(c), _value(d)
-    if other not in (scale, -scale) or scale == 0 or not np.isfinite(scale) or not is_wide(out):
+    if other not in (scale, -scale) or not is_moderate(c) or not is_wide(out):
         return None
     if shared(first) or shared(second) or out.shape not in (first.shape, second.shape):
         return None
@@ -377,9 +403,10 @@ def divided_by_power_of_two(x: Array, c: Array, out: Array) -> Array:
 
 @rule(sum_(c * x, axis=axis, keepdims=keepdims), mean(c * x, axis=axis, keepdims=keepdims))
 def sum_of_multiples(c: Array, x: Array, axis: Any, keepdims: Any, out: Array) -> Array:
-    """``sum(c * x)`` is ``c * sum(x)``, on fewer elements; a sum near overflow may overflow sooner.
+    """``sum(c * x)`` is ``c * sum(x)``, on fewer elements.
 
-    Not if ``c`` is so small or large that it may be there to keep the sum in range.
+    Not if ``c`` is so small or large that it may be there to keep the sum in range: a sum within a
+    factor ``c`` of overflow may overflow.
     """
     return constant_of(c) * out.op(x, axis=axis, keepdims=keepdims) if _free(c, x, out) else None
 
@@ -395,10 +422,7 @@ def _free(c: Array, x: Array, out: Array) -> bool:
     (inner,) = out.operands
     if shared(inner) or x.shape != inner.shape or not is_inexact(inner) or not is_wide(inner):
         return False
-    return bool(_SMALLEST_SCALE <= abs(_value(c)) <= 1 / _SMALLEST_SCALE)
-
-
-_SMALLEST_SCALE: Final = 1e-8
+    return is_moderate(c)
 
 
 ECONOMIES = (

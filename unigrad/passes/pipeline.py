@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from unigrad.ir.nodes import Graph, graph_parameters
 from unigrad.passes.fold import fold
@@ -14,7 +14,9 @@ from unigrad.passes.stabilise import stabilise
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BEFORE_DIFFERENTIATION", "PIPELINE", "optimise_bodies", "run"]
+__all__ = [
+    "BEFORE_DIFFERENTIATION", "OPTIMISED", "PIPELINE", "PLAIN", "Passes", "optimise_bodies", "run",
+]  # fmt: skip
 
 BEFORE_DIFFERENTIATION: Final[tuple[Pass, ...]] = (fold, stabilise, norms, simplify)
 """For a graph that is going to be differentiated, by us or by a framework.
@@ -24,6 +26,24 @@ Every rule in it keeps the derivative at each special point, or makes it finite 
 
 PIPELINE: Final[tuple[Pass, ...]] = (fold, stabilise, norms, simplify, economise)
 """For a graph that only runs any more."""
+
+
+class Passes(NamedTuple):
+    """What is done with a graph on its way.
+
+    Attributes:
+        before: what is done with a graph before it is differentiated.
+        after: what is done with a graph that only runs any more.
+    """
+
+    before: tuple[Pass, ...]
+    after: tuple[Pass, ...]
+
+
+OPTIMISED: Final = Passes(BEFORE_DIFFERENTIATION, PIPELINE)
+
+PLAIN: Final = Passes((fold,), (fold,))
+"""Nothing is rewritten. Constants are computed all the same: no framework runs a bare number."""
 
 
 def run(passes: tuple[Pass, ...], graph: Graph) -> tuple[Graph, Report]:

@@ -17,7 +17,7 @@ from unigrad.errors import Location, RuleError, UnigradError
 from unigrad.ir.nodes import CONSTANT, INPUT, Graph, Node, Primitive, Scope, scope, tensor
 from unigrad.ir.rebuild import copy_node
 from unigrad.ir.source import location_of
-from unigrad.ops.elementwise import barrier
+from unigrad.ops.elementwise import astype, barrier
 from unigrad.ops.pattern import COMMUTATIVE, Index, Pattern, Plan
 from unigrad.ops.spec import OPS
 from unigrad.outside import one_line
@@ -361,6 +361,10 @@ class _Place(Scope):
             return None
         if result.__class__ is not Node or result.scope is not self:
             raise RuleError(f"{member.rule!r} returned {result!r}, which is no node of this graph")
+        if result.type != made.type and tensor(result).dtype is made.dtype:
+            result = _as_weak_as(made, result)  # what a rule need not think of
+            if result is None:
+                return None
         if result.type != made.type:
             raise RuleError(
                 f"{member.rule!r} replaced {made.op.name!r} of type {made.type} by"
@@ -369,6 +373,14 @@ class _Place(Scope):
         self.changed = True
         self._report.add(member.pass_name, member.rule, self.origin or ())
         return self._met(result)
+
+
+def _as_weak_as(made: Node, result: Node) -> Node | None:
+    """``result``, made strong where ``made`` is; ``None`` if only ``made`` is weak."""
+    have, want = tensor(result), tensor(made)
+    if have.weak and not want.weak:
+        return astype(result, want.dtype)
+    return None if want.weak and not have.weak else result
 
 
 _MOST_ORIGINS: Final = 8

@@ -8,7 +8,7 @@ and the like, whose plain chain rule is the convention.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from unigrad.ops.elementwise import (
     exp,
@@ -25,7 +25,8 @@ from unigrad.ops.elementwise import (
 from unigrad.ops.nn import log_softmax, softmax
 from unigrad.ops.pattern import variables
 from unigrad.ops.reduction import logsumexp, sum_
-from unigrad.passes.rewrite import rewriting, rule, shared
+from unigrad.ops.shape import broadcast_to, expand_dims, flip, permute_dims, reshape, squeeze
+from unigrad.passes.rewrite import rewriting, rule, rule_on, shared
 from unigrad.passes.values import is_float, like
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ __all__ = ["STABILISE", "stabilise"]
 x, y = variables("x y", is_float)
 z, axis, keepdims = variables("z axis keepdims")
 
+MOVES: Final = (reshape, expand_dims, squeeze, broadcast_to, permute_dims, flip)
+
 # -- logarithms ------------------------------------------------------------------------------------
 
 
@@ -43,6 +46,22 @@ z, axis, keepdims = variables("z axis keepdims")
 def log_of_exp(x: Array) -> Array:
     """``log(exp(x))`` is ``x``; ``exp`` overflows above 709 and is 0 below -745."""
     return x
+
+
+@rule_on(log, operand=MOVES)
+def log_of_moved_exp(node: Array) -> Array:
+    """``log(exp(x))`` is ``x``, also where its elements were moved: a sum of one element is one."""
+    moved: list[Any] = []
+    inner = node.operands[0]
+    while inner.op in MOVES:
+        moved.append(inner)
+        (inner,) = inner.operands
+    if inner.op is not exp or not is_float(inner):
+        return None
+    (result,) = inner.operands
+    for move in reversed(moved):
+        result = move.op(result, *move.params)
+    return result
 
 
 @rule(log(sum_(exp(x), axis=axis, keepdims=keepdims)))
@@ -142,7 +161,7 @@ def softmax_written_out(x: Array, axis: Any, keepdims: Any, out: Array) -> Array
     What holds an infinity is NaN as a whole: the convention of ``softmax``.
     """
     whole = keepdims or len(axis) == x.ndim
-    return softmax(x, axis=axis) if whole and _by_hand(out) else None
+    return like(softmax(x, axis=axis), out) if whole and _by_hand(out) else None
 
 
 @rule(x - logsumexp(x, axis=axis, keepdims=keepdims))
@@ -152,7 +171,7 @@ def log_softmax_written_out(x: Array, axis: Any, keepdims: Any, out: Array) -> A
     What holds an infinity is NaN as a whole: the convention of ``log_softmax``.
     """
     whole = keepdims or len(axis) == x.ndim
-    return log_softmax(x, axis=axis) if whole and _by_hand(out) else None
+    return like(log_softmax(x, axis=axis), out) if whole and _by_hand(out) else None
 
 
 def _by_hand(out: Array) -> bool:
@@ -161,7 +180,8 @@ def _by_hand(out: Array) -> bool:
 
 
 STABILISE = (
-    log_of_exp, log_of_sum_of_exp, log_of_exp_plus_exp, log_of_one_plus_exp, log_of_sigmoid,
+    log_of_exp, log_of_moved_exp, log_of_sum_of_exp, log_of_exp_plus_exp, log_of_one_plus_exp,
+    log_of_sigmoid,
     log_of_one_minus_sigmoid, negative_softplus, log_of_softmax, log_of_one_plus, log_of_one_minus,
     exp_minus_one, one_minus_exp, logistic_written_out, falling_logistic_written_out,
     one_minus_sigmoid, softmax_written_out, log_softmax_written_out,

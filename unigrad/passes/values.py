@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from unigrad.ir.nodes import Node, current_scope, tensor
-from unigrad.ops.elementwise import absolute, exp, multiply, sigmoid, square
-from unigrad.ops.pattern import constant_of
+from unigrad.ops.elementwise import absolute, astype, exp, multiply, sigmoid, square
+from unigrad.ops.pattern import constant_of, number_of
 from unigrad.ops.reduction import sum_
 from unigrad.ops.shape import broadcast_to
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from unigrad.ops.spec import Op
 
 __all__ = [
-    "combined", "full", "is_boolean", "is_float", "is_inexact", "is_wide", "like", "never_negative",
-    "scalar",
+    "combined", "full", "is_boolean", "is_float", "is_inexact", "is_moderate", "is_wide", "like",
+    "may_meet", "never_negative", "scalar",
 ]  # fmt: skip
 
 
@@ -47,15 +48,15 @@ def is_wide(node: Node) -> bool:
 def like(value: Node, out: Node) -> Node | None:
     """``value`` in the shape of ``out``, for a rule that drops an operand that stretched it.
 
-    ``None`` if the two differ in dtype, or one is weak and the other is not.
+    A weak value is made strong where that is wanted. ``None`` if the two differ in dtype, or only
+    the wanted one is weak.
     """
     have, want = tensor(value), tensor(out)
-    if have is want:
-        return value
-    if have.dtype is not want.dtype or have.weak is not want.weak:
+    if have.dtype is not want.dtype or have.weak < want.weak:
         return None
-    stretched: Any = broadcast_to(value, want.shape)
-    return stretched
+    if have.weak > want.weak:
+        value = astype(value, want.dtype)
+    return value if have.shape == want.shape else broadcast_to(value, want.shape)
 
 
 def scalar(value: Any, out: Node) -> Node:
@@ -68,6 +69,47 @@ def full(value: Any, out: Node) -> Node:
     """The number ``value`` everywhere, in the type of ``out``."""
     constant = scalar(value, out)
     return constant if tensor(out).ndim == 0 else broadcast_to(constant, tensor(out).shape)
+
+
+def is_moderate(number: Node) -> bool:
+    """Whether a number scales so little that it may be applied sooner or later than is written.
+
+    What it scales can then go out of range in between only if it is within that factor of the
+    largest or the smallest number.
+    """
+    if not is_inexact(number):
+        return True
+    most = _MOST if is_wide(number) else _MOST_OF_HALF
+    return 1 / most <= _magnitude(number) <= most
+
+
+_MOST: Final = 1e8
+_MOST_OF_HALF: Final = 8.0
+
+
+def may_meet(first: Node, second: Node, *, divides: bool = False) -> bool:
+    """Whether two numbers that scale one after the other may be one number that scales once.
+
+    They may if both enlarge or both reduce: what goes out of range in between then does so in the
+    end. ``(x * 1e300) * 1e-300`` is left alone: at ``x = 1e10`` it is infinite, and ``x`` is not.
+
+    Args:
+        first: a number.
+        second: another.
+        divides: whether the second one divides.
+    """
+    if is_moderate(first) and is_moderate(second):
+        return True
+    a, b = _magnitude(first), _magnitude(second)
+    if divides:
+        return b <= 1 <= a or a <= 1 <= b
+    return min(a, b) >= 1 or max(a, b) <= 1
+
+
+def _magnitude(number: Node) -> float:
+    """The size of a number; NaN, which compares with nothing, of what is none."""
+    value = number_of(number)
+    return math.nan if value is None else float(abs(value))
 
 
 def combined(op: Op[...], first: Node, second: Node) -> Node | None:

@@ -22,6 +22,7 @@ from unigrad.trace.structure import flatten
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from unigrad.config import Autodiff
     from unigrad.testing.scenarios import Scenario
 
 __all__ = ["bundle", "check", "check_gradient", "check_grads", "check_value", "probe"]
@@ -31,7 +32,11 @@ TOLERANCES: Final = {"float64": 1e-11, "float32": 2e-5, "float16": 8e-3, "bfloat
 
 
 def check(
-    scenario: Scenario, target: Any = None, *, autodiff: str | None = None, order: int | None = None
+    scenario: Scenario,
+    target: Any = None,
+    *,
+    autodiff: Autodiff | None = None,
+    order: int | None = None,
 ) -> None:
     """Check a scenario whole: its value, and whatever derivatives it has.
 
@@ -132,7 +137,11 @@ def _at(inputs: Any) -> str:
 
 
 def check_gradient(
-    scenario: Scenario, target: Any = None, *, autodiff: str | None = None, order: int | None = None
+    scenario: Scenario,
+    target: Any = None,
+    *,
+    autodiff: Autodiff | None = None,
+    order: int | None = None,
 ) -> None:
     """Check the derivatives of a scenario, by what is known of it.
 
@@ -229,7 +238,7 @@ def check_grads(
     order: int = 2,
     modes: Sequence[str] = ("reverse", "forward"),
     target: Any = None,
-    autodiff: str | None = None,
+    autodiff: Autodiff | None = None,
     step: float = 5e-4,
     rtol: float = 1e-6,
     atol: float = 1e-9,

@@ -11,7 +11,7 @@ from unigrad.transforms.forward import forward
 from unigrad.transforms.reverse import reverse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 __all__ = ["expand", "has_transforms"]
 
@@ -25,6 +25,7 @@ def expand(
     graph: Graph,
     prepare: Callable[[Graph], Graph] | None = None,
     only: Callable[[Any, Graph], bool] | None = None,
+    key: Hashable = None,
 ) -> Graph:
     """The same function without transforms, innermost first.
 
@@ -33,6 +34,7 @@ def expand(
         prepare: what is done with a body before it is differentiated (stabilising rewrites).
         only: which transforms of which bodies to expand, and with them all that these bodies hold;
             every one by default.
+        key: tells what ``prepare`` does from what another does: the result is remembered by it.
 
     Returns:
         A graph with the same inputs and outputs in which no node holds a graph, but for those that
@@ -40,8 +42,7 @@ def expand(
     """
     if not any(True for node in graph.nodes for _ in graph_parameters(node)):
         return graph
-    key = "expanded" if prepare is None else "expanded, prepared"
-    known = graph.memo.get(key) if only is None else None
+    known = graph.memo.get(("expanded", key)) if only is None else None
     if known is not None:
         return known
     place = Scope()
@@ -61,11 +62,11 @@ def expand(
         operands = tuple([env[operand] for operand in node.operands if operand not in several])
         if node.op is vjp_of or node.op is jvp_of:
             body, *rest = node.params
-            body = expand(body, prepare, only)
+            body = expand(body, prepare, only, key)
             body = body if prepare is None else prepare(body)
             if only is None or only(node.op, body):
                 if only is not None and prepare is not None:
-                    body = prepare(expand(body, prepare))  # and all that the body holds
+                    body = prepare(expand(body, prepare, key=key))  # and all that the body holds
                 several[node] = inline(_derivative(node.op, body, rest), operands, place)
             else:
                 env[node] = place.node(node.op, operands, (body, *rest))
@@ -79,7 +80,7 @@ def expand(
         output_names=graph.output_names,
     )
     if only is None:
-        graph.memo[key] = result
+        graph.memo["expanded", key] = result
     return result
 
 

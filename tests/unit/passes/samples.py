@@ -116,7 +116,8 @@ SAMPLES: dict[str, list[Sample]] = {
         (V, lambda x: 3 * (x / 7)), (V, lambda x: (3 * x) / 7),
     ],
     "quotient_of_quotient": [(V, lambda x: (x / 3) / 7)],
-    "multiple_of_fraction": [(V, lambda x: 3 * (7 / x)), (V, lambda x: 3 / (x / 7))],
+    "multiple_of_fraction": [(V, lambda x: 3 * (7 / x))],
+    "fraction_of_quotient": [(V, lambda x: 3 / (x / 7))],
     "quotient_of_fraction": [(V, lambda x: (3 / x) / 7), (V, lambda x: 3 / (7 * x))],
     "doubled": [(V, lambda x: x + x), (Z, lambda x: x + x)],
     "times_reciprocal": [
@@ -277,6 +278,10 @@ SAMPLES: dict[str, list[Sample]] = {
     "sum_of_quotients": [(M, lambda x: sum_(x / 3, axis=1)), (M, lambda x: mean(x / 3))],
     # stabilisation
     "log_of_exp": [(V, lambda x: e.log(e.exp(x)))],
+    "log_of_moved_exp": [
+        (V, lambda x: e.log(reshape(e.exp(x), (2, 2)))),
+        (M, lambda x: e.log(flip(transposed(e.exp(x)), axis=(0,)))),
+    ],
     "log_of_sum_of_exp": [
         (M, lambda x: e.log(sum_(e.exp(x)))),
         (M, lambda x: e.log(sum_(e.exp(x), axis=-1, keepdims=True))),

@@ -27,7 +27,7 @@ from unigrad.ops.elementwise import (
 )
 from unigrad.ops.pattern import variables
 from unigrad.ops.reduction import sum_
-from unigrad.ops.shape import reshape
+from unigrad.ops.shape import getitem, reshape
 from unigrad.passes.pipeline import BEFORE_DIFFERENTIATION, PIPELINE, optimise_bodies, run
 from unigrad.passes.rewrite import Report, rewriting, rule, rule_on, shared
 from unigrad.testing.reference import evaluate
@@ -142,17 +142,26 @@ def test_a_rule_that_changes_a_type_is_named() -> None:
         """Wrong on purpose."""
         return x
 
+    for wrong, build in ((narrowed, sin), (flattened, sum_)):
+        with pytest.raises(RuleError, match=rf"{wrong.name}.*never changes a type"):
+            run((rewriting("test", wrong),), graph_of(build, "float64[3]"))
+
+
+def test_what_a_rule_makes_is_as_weak_as_what_it_replaces() -> None:
     @rule(x * 1)
     def strengthened(x: Any) -> Any:
-        """Wrong on purpose."""
+        """Strong, where a number as weak as Python's is wanted: it does not apply."""
         return astype(x, x.dtype)
 
-    for wrong, build, type_ in (
-        (narrowed, sin, "float64[3]"), (flattened, sum_, "float64[3]"),
-        (strengthened, lambda a: a * 1, "~float64"),
-    ):  # fmt: skip
-        with pytest.raises(RuleError, match=rf"{wrong.name}.*never changes a type"):
-            run((rewriting("test", wrong),), graph_of(build, type_))
+    @rule(sum_(x, axis=axis, keepdims=keepdims))
+    def weakened(x: Any) -> Any:
+        """Weak, where what was added up is strong: it is made strong."""
+        return getitem(x, 0)
+
+    weak, fired = run((rewriting("test", strengthened),), graph_of(lambda a: a * 1, "~float64"))
+    assert (weak.output_types[0].weak, len(fired)) == (True, 0)
+    strong, fired = run((rewriting("test", weakened),), graph_of(sum_, "~float64[3]"))
+    assert (strong.output_types[0].weak, len(fired)) == (False, 1)
 
 
 def test_a_rule_that_returns_no_node_of_the_graph_is_named() -> None:
