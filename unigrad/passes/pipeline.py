@@ -42,8 +42,9 @@ class Passes(NamedTuple):
 
 OPTIMISED: Final = Passes(BEFORE_DIFFERENTIATION, PIPELINE)
 
-PLAIN: Final = Passes((fold,), (fold,))
-"""Nothing is rewritten. Constants are computed all the same: no framework runs a bare number."""
+PLAIN: Final = Passes((fold, norms), (fold, norms))
+"""Nothing is rewritten but for what must be: no framework runs a bare number, and the gradient of a
+norm at 0 is a convention, not an economy."""
 
 
 def run(passes: tuple[Pass, ...], graph: Graph) -> tuple[Graph, Report]:
