@@ -144,7 +144,8 @@ def test_a_size_beside_an_argument_of_its_name() -> None:
 
 
 def sizes_from_around() -> Any:
-    """Bodies of derivatives that use sizes that none of their own arguments has."""
+    """Bodies of derivatives that use sizes that none of their own arguments has, and arrays."""
+    weights = np.array([1.0, 2.0, 3.0])
     with ug.graph("g") as g:
         x, y = ug.input("x", "float64[n]"), ug.input("y", "float64[]")
         a = ug.input("a", "float64[n, m]")
@@ -154,7 +155,8 @@ def sizes_from_around() -> Any:
 
         def outer(v: Any) -> Any:
             spread = ug.grad(lambda u: ug.sum(ug.broadcast_to(u * v, a.shape)))
-            return ug.grad(inner)(v) * spread(v)
+            weighted = ug.grad(lambda u: ug.sum(u * v * weights))
+            return ug.grad(inner)(v) * spread(v) + weighted(v)
 
         tangent = ug.jvp(inner, (y,), (1.0,))[1]
         g.output(z=ug.sum(x) * ug.grad(outer)(y) + tangent)
@@ -167,8 +169,8 @@ def test_a_body_uses_sizes_from_around_it(target: str, autodiff: str) -> None:
     with ug.use(target, autodiff=autodiff):
         for n in (3, 4):
             found = g(x=np.arange(1.0 * n), y=2.0, a=np.ones((n, 2)))["z"]
-            # outer(v) is (2 n v) (n m v): its slope is 4 n n m v
-            assert found == n * (n - 1) / 2 * (4 * n * n * 2 * 2.0) + 2 * n * 2.0
+            # outer(v) is (2 n v) (n m v) + 6 v: its slope is 4 n n m v + 6
+            assert found == n * (n - 1) / 2 * (4 * n * n * 2 * 2.0 + 6.0) + 2 * n * 2.0
         assert names_that_meet(g.source(), target) == []
 
 

@@ -123,12 +123,13 @@ def with_legal_bodies(graph: Graph, backend: Backend) -> Graph:
                 known = _sources_of_sizes(legal.inputs)
                 missing = sorted((_sizes_within(legal) - known.keys()) & sources.keys())
                 holders = list(dict.fromkeys(sources[name] for name in missing))
-                arrays = [one for one in legal.nodes if one.op is CONSTANT and tensor(one).ndim]
-                lifted = with_legal_bodies(_with_inputs(legal, arrays, holders), backend)
+                sized = with_legal_bodies(_with_inputs(legal, (), holders), backend)
+                # Among them are those that bodies inside of this one gave up.
+                arrays = [one for one in sized.nodes if one.op is CONSTANT and tensor(one).ndim]
                 constants = [copy_node(place, one, ()) for one in arrays]
                 count = len(body.inputs)
-                operands = (*operands[:count], *constants, *holders, *operands[count:])
-                params = (lifted, *params[1:])
+                operands = (*operands[:count], *holders, *constants, *operands[count:])
+                params = (_with_inputs(sized, arrays, ()), *params[1:])
             changed = params is not node.params
             env[node] = (
                 place.node(node.op, operands, params)
