@@ -64,18 +64,22 @@ def _(g: Node, out: Node, x: Node, y: Node) -> tuple[Any, ...]:
     if x.ndim == 1:
         y_ct = scale_to(expand_dims(g, axis=-2), expand_dims(x, axis=-1), y.shape)
         return _from_vector(y, g, x), y_ct
+    *batch, row, column = range(g.ndim)
     return (
-        unbroadcast(unless_dead(g, matmul(g, matrix_transpose(y)), (-1,)), x.shape),
-        unbroadcast(unless_dead(g, matmul(matrix_transpose(x), g), (-2,)), y.shape),
+        unbroadcast(unless_dead(g, matmul(g, matrix_transpose(y)), (*batch, row, None)), x.shape),
+        unbroadcast(
+            unless_dead(g, matmul(matrix_transpose(x), g), (*batch, None, column)), y.shape
+        ),
     )
 
 
 def _from_vector(matrix: Any, g: Node, vector: Node) -> Any:
     """``matrix @ g``, summed over a batch along which ``vector`` was repeated."""
     if g.ndim == 1:
-        return unless_dead(g, matmul(matrix, g), (-1,))
+        return unless_dead(g, matmul(matrix, g), (None,))
     column = expand_dims(g, axis=-1)
-    product_ = unless_dead(column, matmul(matrix, column), (-2,))
+    kept = (*range(g.ndim - 1), None, g.ndim)
+    product_ = unless_dead(column, matmul(matrix, column), kept)
     return unbroadcast(squeeze(product_, axis=-1), vector.shape)
 
 
@@ -130,9 +134,9 @@ def _(g: Node, out: Node, x: Node, y: Node, *, axes: Any) -> tuple[Any, ...]:
     free_y = [axis for axis in range(y.ndim) if axis not in right]
     g_x, g_y = tuple(range(len(free_x))), tuple(range(len(free_x), g.ndim))
     # The remaining axes of the other operand come out in their own order: put each in its place.
-    every = tuple(range(-g.ndim, 0))
-    x_ct = unless_dead(g, tensordot(g, y, axes=(g_y, tuple(free_y))), every)
-    y_ct = unless_dead(g, tensordot(x, g, axes=(tuple(free_x), g_x)), every)
+    others = (None,) * len(left)
+    x_ct = unless_dead(g, tensordot(g, y, axes=(g_y, tuple(free_y))), (*g_x, *others))
+    y_ct = unless_dead(g, tensordot(x, g, axes=(tuple(free_x), g_x)), (*others, *g_y))
     order_x = [*free_x, *(left[right.index(axis)] for axis in sorted(right))]
     order_y = [*(right[left.index(axis)] for axis in sorted(left)), *free_y]
     return _in_order(x_ct, order_x), _in_order(y_ct, order_y)
@@ -230,7 +234,8 @@ def _einsum_cotangent(
     terms = [output, *(other for other, _ in others)]
     result = contracted([g, *(node for _, node in others)], terms, present)
     if others:
-        result = unless_dead(g, result, tuple(range(-g.ndim, 0)))
+        places = {label: axis for axis, label in enumerate(output)}
+        result = unless_dead(g, result, tuple(map(places.get, present)))
     sizes = dict(zip(labels, array.shape, strict=True))
     if present != unique:
         missing = tuple(i for i, label in enumerate(unique) if label not in known)

@@ -9,14 +9,16 @@ known to be cotangent times derivative; the user's own products are left alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from unigrad.ir.nodes import Node
-from unigrad.ops import elementwise, shape
+from unigrad.ops import elementwise, reduction, shape
 from unigrad.ops.elementwise import logical_and, logical_not, where
 from unigrad.ops.supports import constant_number, is_zero, support, support_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from unigrad.ir.types import Shape
 
 __all__ = ["accumulate", "scale", "scale_to", "select", "unless_dead"]
@@ -73,27 +75,72 @@ def select(condition: Any, value: Any) -> Any:
     return where(condition, inner, 0)
 
 
-def unless_dead(cotangent: Any, result: Any, contracted: tuple[int, ...]) -> Any:
+def unless_dead(
+    cotangent: Any, result: Any, kept: Sequence[int | None], *, dense: bool = True
+) -> Any:
     """What a product made of a cotangent, 0 where all that went into it was not selected.
 
     That can be said where the mask is constant along the axes of the cotangent that the product
-    summed over; elsewhere a dense product really touches every element.
+    summed over; elsewhere a dense product really touches every element. Where the product costs
+    much more than its operands have elements, the mask is brought together instead.
 
     Args:
         cotangent: what the product was taken of.
-        result: the product; its other axes are those of the cotangent.
-        contracted: the axes of the cotangent, counted from its end, that were summed over.
+        result: the product.
+        kept: for each axis of the result the axis of the cotangent that it is, ``None`` for others.
+            What is not named was summed over.
+        dense: whether a mask that varies along such axes says nothing.
     """
     if not cotangent.scope.masking:
         return result
     flag, mask = support_of(cotangent)
-    if mask is not None:
-        sizes = mask.shape
-        if all(-axis > len(sizes) or sizes[axis] == 1 for axis in contracted):
-            # The result may have fewer axes than the mask.
-            one = all(size == 1 for size in sizes)
-            result = select(shape.reshape(mask, ()) if one else mask, result)
+    for part in _conditions(mask):
+        found = _of_product(part, cotangent.ndim, kept, dense=dense)
+        result = result if found is None else select(found, result)
     return result if flag is None else select(flag, result)
+
+
+def _conditions(mask: Any) -> list[Any]:
+    """The conditions that all hold where a mask does: one may say what the others do not."""
+    found: list[Any] = []
+    waiting = [] if mask is None else [mask]
+    while waiting:
+        one = waiting.pop()
+        if one.op is logical_and:
+            waiting.extend(one.operands)
+        else:
+            found.append(one)
+    return found
+
+
+def _of_product(mask: Any, ndim: int, kept: Sequence[int | None], *, dense: bool) -> Any:
+    """The mask of a product from that of a cotangent with ``ndim`` axes; ``None``: everywhere."""
+    mask = shape.reshape(mask, (*(1,) * (ndim - mask.ndim), *mask.shape))
+    summed = tuple(axis for axis in range(ndim) if axis not in kept)
+    varying = tuple(axis for axis in summed if mask.shape[axis] != 1)
+    if varying and (dense or _is_pattern(mask)):
+        return None
+    if varying:
+        mask = reduction.any_(mask, axis=varying, keepdims=True)
+    order = [axis for axis in kept if axis is not None]
+    sizes = tuple(1 if axis is None else mask.shape[axis] for axis in kept)
+    one = all(size == 1 for size in sizes)
+    return shape.reshape(shape.permute_dims(mask, (*order, *summed)), () if one else sizes)
+
+
+_LOGICAL: Final = (elementwise.logical_and, elementwise.logical_or)
+
+
+def _is_pattern(mask: Any) -> bool:
+    """Whether a mask compares indices, such as that of a triangle: it holds for some of them."""
+    waiting = [mask]
+    while waiting:
+        one = waiting.pop()
+        if len(one.operands) == 1 or one.op in _LOGICAL:
+            waiting.extend(one.operands)
+        elif not any(part.op is shape.iota for part in one.operands):
+            return False
+    return True
 
 
 def _taken_apart(node: Any) -> tuple[Any, Any]:

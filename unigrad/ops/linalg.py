@@ -91,6 +91,11 @@ def cholesky(x: Array, /) -> Any:
     return _reference_cholesky(x)
 
 
+def _batch_of(g: Node) -> tuple[int | None, ...]:
+    """The axes that a function of matrices keeps: a matrix is dead where all of it is."""
+    return (*range(g.ndim - 2), None, None)
+
+
 @cholesky.vjp
 def _(g: Node, out: Node, x: Node) -> Any:
     del x
@@ -100,7 +105,7 @@ def _(g: Node, out: Node, x: Node) -> Any:
     # L^-T symmetric L^-1, as two triangular solves.
     left = solve_triangular(out, symmetric, lower=True, transpose=True)
     right = solve_triangular(out, matrix_transpose(left), lower=True, transpose=True)
-    return unless_dead(g, matrix_transpose(right), (-2, -1))
+    return unless_dead(g, matrix_transpose(right), _batch_of(g), dense=False)
 
 
 @composite
@@ -160,8 +165,9 @@ def _solve_each(a: Any, b: Any) -> Any:
 
 @solve_matrix.vjp
 def _(g: Node, out: Node, a: Node, b: Node) -> tuple[Any, ...]:
-    b_ct = unless_dead(g, solve_matrix(matrix_transpose(a), g), (-2, -1))
-    a_ct = unless_dead(g, -matmul(b_ct, matrix_transpose(out)), (-2, -1))
+    kept = _batch_of(g)
+    b_ct = unless_dead(g, solve_matrix(matrix_transpose(a), g), kept, dense=False)
+    a_ct = unless_dead(g, -matmul(b_ct, matrix_transpose(out)), kept, dense=False)
     return unbroadcast(a_ct, a.shape), unbroadcast(b_ct, b.shape)
 
 
@@ -219,13 +225,14 @@ def _(
     b_ct = solve_triangular_matrix(
         a, g, lower=lower, transpose=not transpose, unit_diagonal=unit_diagonal
     )
+    kept = _batch_of(g)
+    b_ct = unless_dead(g, b_ct, kept, dense=False)
     if transpose:
         a_ct = -matmul(out, matrix_transpose(b_ct))
     else:
         a_ct = -matmul(b_ct, matrix_transpose(out))
     offset = (-1 if lower else 1) if unit_diagonal else 0
-    a_ct = unless_dead(g, triangle(a_ct, lower=lower, offset=offset), (-2, -1))
-    b_ct = unless_dead(g, b_ct, (-2, -1))
+    a_ct = unless_dead(g, triangle(a_ct, lower=lower, offset=offset), kept, dense=False)
     return unbroadcast(a_ct, a.shape), unbroadcast(b_ct, b.shape)
 
 
