@@ -28,8 +28,10 @@ __all__ = [
     "RuleError",
     "SettingsError",
     "ShapeError",
+    "StaleError",
     "TargetError",
     "TracingError",
+    "TracingWarning",
     "UnigradError",
     "UnsupportedError",
     "VerificationError",
@@ -75,6 +77,14 @@ class ArgumentError(UnigradError, TypeError):
 
 class TracingError(UnigradError, TypeError):
     """A traced value was used as if it had a value, outside its trace, or with another trace's."""
+
+
+class StaleError(UnigradError, RuntimeError):
+    """A function was traced with values that are others now; raised by ``check_stale`` alone."""
+
+
+class TracingWarning(UserWarning):
+    """Something was done while tracing that will not be done again in later calls."""
 
 
 class DifferentiationError(UnigradError, TypeError):

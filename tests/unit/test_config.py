@@ -385,7 +385,7 @@ def test_every_source_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_origins_name_every_setting() -> None:
     with config.use("torch", conventions="framework"), config.use("jax"):
         origins = config.origins()
-    assert set(origins) == {"target", "autodiff", "conventions", "default_float", "optimise"}
+    assert tuple(origins) == config.settings.NAMES
     assert origins["autodiff"] == config.Origin("graph", "default")
     assert origins["conventions"].source == "ug.use"
     assert [str(lost.value) for lost in origins["target"].overridden] == ["torch", "numpy"]
@@ -501,7 +501,7 @@ def test_unknown_settings_list_the_known_ones() -> None:
             choose(autodif="native")  # pyright: ignore[reportArgumentType] - the mistake under test
         message = str(caught.value)
         assert f"unknown setting 'autodif' in ug.{choose.__name__}" in message
-        assert "target, autodiff, conventions, default_float and optimise" in message
+        assert "target, autodiff, conventions, default_float, optimise and check_stale" in message
         assert "did you mean 'autodiff'?" in message
 
 

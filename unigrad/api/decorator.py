@@ -47,7 +47,7 @@ def function(
         static: names of arguments that are settings: part of the signature, never traced.
         target: where it runs, whatever the settings say.
         settings: ``autodiff`` (``"graph"`` or ``"native"``), ``conventions``, ``default_float``,
-            ``optimise``, whatever the settings say.
+            ``optimise``, ``check_stale``, whatever the settings say.
 
     Example:
         >>> import unigrad as ug

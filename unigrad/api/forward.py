@@ -40,7 +40,7 @@ def jvp(
         has_aux: whether the function returns ``(out, aux)``.
         target: where it runs, whatever the settings say.
         settings: ``autodiff`` (``"graph"`` or ``"native"``), ``conventions``, ``default_float``,
-            ``optimise``, whatever the settings say.
+            ``optimise``, ``check_stale``, whatever the settings say.
 
     Returns:
         ``(out, tangent_out)``, with ``has_aux`` ``(out, tangent_out, aux)``.

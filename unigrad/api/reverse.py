@@ -59,7 +59,7 @@ def grad(
         has_aux: whether the function also returns something that is passed through.
         target: where it runs, whatever the settings say.
         settings: ``autodiff`` (``"graph"`` or ``"native"``), ``conventions``, ``default_float``,
-            ``optimise``, whatever the settings say.
+            ``optimise``, ``check_stale``, whatever the settings say.
 
     Returns:
         A function of the same arguments. Its result has the structure, shapes and dtypes of the
@@ -154,7 +154,7 @@ def vjp(
         has_aux: whether the function returns ``(out, aux)``.
         target: where it runs, whatever the settings say.
         settings: ``autodiff`` (``"graph"`` or ``"native"``), ``conventions``, ``default_float``,
-            ``optimise``, whatever the settings say.
+            ``optimise``, ``check_stale``, whatever the settings say.
 
     Returns:
         ``(out, pullback)``, with ``has_aux`` ``(out, pullback, aux)``. ``pullback`` takes a

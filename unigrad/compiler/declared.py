@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from unigrad.compiler.making import Compiled
+    from unigrad.compiler.state import Epoch
     from unigrad.config import Settings
     from unigrad.ir.dims import Size
     from unigrad.ir.nodes import Node, Scope
@@ -138,9 +139,9 @@ class DeclaredFunction(Function):
 
     # -- compiling ---------------------------------------------------------------------------------
 
-    def trace(self, settings: Settings, arguments: Arguments) -> Traced:
+    def _traced(self, epoch: Epoch, settings: Settings, arguments: Arguments) -> Traced:
         """The declared graph, with the sizes of these arguments in it."""
-        del settings
+        del epoch, settings
         if arguments.types == self.input_types:
             return self.traced
         sizes = self._sizes([type_.shape for type_ in arguments.types])
@@ -148,6 +149,7 @@ class DeclaredFunction(Function):
 
     def _remember(
         self,
+        epoch: Epoch,
         settings: Settings,
         args: tuple[Any, ...],
         arguments: Arguments,
@@ -162,7 +164,7 @@ class DeclaredFunction(Function):
             for leaf, shape in zip(arguments.leaves, shapes, strict=True)
         ]
         tested = dataclasses.replace(arguments, leaves=tuple(leaves))
-        super()._remember(settings, args, tested, place, compiled)
+        super()._remember(epoch, settings, args, tested, place, compiled)
 
     # -- inside another trace ----------------------------------------------------------------------
 

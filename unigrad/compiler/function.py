@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from unigrad.backend.registry import Backend
     from unigrad.compiler.arguments import Leaf
     from unigrad.compiler.making import Compiled
+    from unigrad.compiler.state import Epoch
     from unigrad.config import Settings
     from unigrad.passes.rewrite import Report
 
@@ -86,14 +87,17 @@ class Function:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run on arrays; on traced values, become part of the trace around it."""
         settings = config.current()
-        if not kwargs:
-            fast = self._state.guards.get(settings)
+        state = self._state
+        epoch = state.epoch
+        if not kwargs and (epoch.changed is None or epoch.changed(self.anchor) is None):
+            fast = epoch.guards.get(settings)
             if fast is not None:
                 try:
                     result = fast(*args)
                 except Exception as error:  # noqa: BLE001
                     reraise(error, self._name)
                 if result is not MISS:
+                    state.hits += 1
                     return result
         return self._general(settings, args, kwargs)
 
@@ -126,9 +130,12 @@ class Function:
         """Run on arrays by the general way."""
         chosen = config.resolve(settings, **self.overrides) if self.overrides else settings
         arguments = self.read(args, kwargs)
-        compiled, place = self._find(chosen, arguments)
-        if not kwargs:
-            self._remember(settings, args, arguments, place, compiled)
+        epoch = self._state.epoch_of(self.anchor, self._name)
+        if chosen.check_stale:
+            self._check(epoch, chosen, arguments)
+        compiled, place = self._find(epoch, chosen, arguments)
+        if not kwargs and not chosen.check_stale:
+            self._remember(epoch, settings, args, arguments, place, compiled)
         try:
             return compiled.call(*[leaf.value for leaf in arguments.leaves])
         except Exception as error:  # noqa: BLE001
@@ -136,6 +143,7 @@ class Function:
 
     def _remember(
         self,
+        epoch: Epoch,
         settings: Settings,
         args: tuple[Any, ...],
         arguments: Arguments,
@@ -151,9 +159,9 @@ class Function:
 
         fast = fast_way(self._name, args, arguments, Place(*place), compiled)
         if fast is not None:
-            guards = {} if len(self._state.guards) > _SETTINGS else dict(self._state.guards)
+            guards = {} if len(epoch.guards) > _SETTINGS else dict(epoch.guards)
             guards[settings] = fast
-            self._state.guards = guards
+            epoch.guards = guards
 
     def read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """Take a call apart."""
@@ -162,7 +170,9 @@ class Function:
 
     # -- compiling ---------------------------------------------------------------------------------
 
-    def _find(self, settings: Settings, arguments: Arguments) -> tuple[Compiled, tuple[Any, ...]]:
+    def _find(
+        self, epoch: Epoch, settings: Settings, arguments: Arguments
+    ) -> tuple[Compiled, tuple[Any, ...]]:
         """The compiled signature for these arguments, and where it runs."""
         place, kinds = _place(settings, arguments.leaves)
         key = (
@@ -170,7 +180,7 @@ class Function:
             settings.optimise, arguments.structure, arguments.types, arguments.plan,
         )  # fmt: skip
         state = self._state
-        known = state.look_up(key)
+        known = state.look_up(epoch, key)
         if known is not None:
             return known, place
         from unigrad.compiler.making import Place, make  # imported by need
@@ -180,7 +190,7 @@ class Function:
         state.misses += 1
         types = listed(map(told, arguments.types))
         log().info("compiling %s for %s, of %s", self._name, place[0].name, types)
-        traced = self.trace(settings, arguments)
+        traced = self._traced(epoch, settings, arguments)
         if traced.hidden:  # what the function took from around it counts as passed
             hidden = [cast("Leaf", leaf_of(value)) for value in traced.hidden]
             place, _ = _place(settings, (*arguments.leaves, *hidden))
@@ -192,30 +202,52 @@ class Function:
         except Exception as error:  # noqa: BLE001
             reraise(error, self._name)
         if not traced.hidden:
-            state.keep(state.compiled, key, compiled)
+            epoch.keep(epoch.compiled, key, compiled)
         return compiled, place
 
     def trace(self, settings: Settings, arguments: Arguments) -> Traced:
         """The graph of one signature, shared by all targets."""
+        return self._traced(self._state.epoch_of(self.anchor, self._name), settings, arguments)
+
+    def _traced(self, epoch: Epoch, settings: Settings, arguments: Arguments) -> Traced:
         key = (arguments.structure, arguments.types, arguments.plan, settings.default_float)
         state = self._state
-        known = state.traced.get(key)
+        known = epoch.traced.get(key)
         if known is not None:
             return known
         state.traces += 1
         if state.traces > 1:
             types = listed(map(told, arguments.types))
             log().info("tracing %s again, of %s", self._name, types)
+        from unigrad.compiler.randomness import drawn  # imported by need
+        from unigrad.compiler.reads import test_of_reads
 
+        with drawn(self.anchor, self._name):
+            traced = self._trace_anew(settings, arguments)
+        if not epoch.is_watched:
+            # After the trace, whose own assignments are no change.
+            epoch.changed = test_of_reads(self.anchor)
+            epoch.is_watched = True
+        if not traced.hidden:
+            epoch.keep(epoch.traced, key, traced)
+        return traced
+
+    def _trace_anew(self, settings: Settings, arguments: Arguments) -> Traced:
         def run(inputs: Sequence[TracedArray]) -> Any:
             args, kwargs = arguments.rebuild(inputs)
             return self._body(*args, **kwargs)
 
-        with collector_paused(), config.use(default_float=settings.default_float):  # pyright: ignore[reportArgumentType]
-            traced = trace(run, arguments.types, arguments.names, name=self._name)
-        if not traced.hidden:
-            state.keep(state.traced, key, traced)
-        return traced
+        with collector_paused(), config.use(default_float=settings.default_float):
+            return trace(run, arguments.types, arguments.names, name=self._name)
+
+    def _check(self, epoch: Epoch, settings: Settings, arguments: Arguments) -> None:
+        """Raise if a trace of today differs from the one that is remembered."""
+        from unigrad.compiler.stale import compare  # imported by need
+
+        key = (arguments.structure, arguments.types, arguments.plan, settings.default_float)
+        known = epoch.traced.get(key)
+        if known is not None:
+            compare(self._name, known, self._trace_anew(settings, arguments))
 
     # -- half way ----------------------------------------------------------------------------------
 
@@ -366,7 +398,7 @@ class Function:
         # A decorated function is found under its own name; any other is made of the one inside.
         name = getattr(self.function, "__qualname__", "")
         module = sys.modules.get(getattr(self.function, "__module__", ""))
-        if getattr(module, name, None) is self:
+        if getattr(module, name, None) is self and not _goes_by_value(module):
             return name
         return _remade, (self.function, tuple(self.static), self.overrides)
 
@@ -376,6 +408,19 @@ class Function:
     def __deepcopy__(self, memo: Any) -> Function:
         del memo
         return self
+
+
+def _goes_by_value(module: Any) -> bool:
+    """Whether whoever pickles sends the functions of a module themselves, and not their names.
+
+    Another process has another ``__main__``: to it cloudpickle and its like send what a function
+    is made of. A pickler asks for no more than ``__reduce__``, so who asks is seen by the frame.
+    """
+    frame = sys._getframe(2)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    asking = str(frame.f_globals.get("__name__", ""))
+    return getattr(module, "__name__", "") == "__main__" and (
+        "cloudpickle" in asking or asking.startswith("dill")
+    )
 
 
 def _remade(function: Any, static: tuple[str, ...], overrides: dict[str, Any]) -> Function:

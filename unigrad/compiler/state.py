@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unigrad.locks import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from logging import Logger
 
-__all__ = ["CacheInfo", "State", "log", "state_of"]
+__all__ = ["CacheInfo", "Epoch", "State", "log", "state_of"]
 
 
 def log() -> Logger:
@@ -27,6 +27,7 @@ def log() -> Logger:
 
 
 LIMIT: Final = 256
+_EPOCHS: Final = 8  # how many ways a function was are remembered
 
 _lock = lock()  # of all caches: it is held for a look-up and never while anything is made
 
@@ -35,8 +36,7 @@ class CacheInfo(NamedTuple):
     """How often a compiled function was reused.
 
     Attributes:
-        hits: calls that found their signature by the general look-up (calls that the fast guard
-            took are not counted).
+        hits: calls that found their signature compiled (threads that count at once may lose one).
         misses: signatures that were traced and compiled.
         traces: how often the Python function ran on traced values.
         maxsize: how many compiled signatures are kept.
@@ -50,24 +50,26 @@ class CacheInfo(NamedTuple):
     currsize: int
 
 
-class State:
-    """What is known of one function under one chain of transforms.
+class Epoch:
+    """What was made of a function while what it reads from around itself was the same.
 
     Attributes:
         compiled: compiled signatures, least recently used first.
         traced: graphs by signature, shared by all targets.
         guards: for each setting, the emitted guard of the signature met last.
+        changed: says of the function what it reads that is another now; ``None`` before the first
+            trace, and for a function that reads nothing that could change.
+        is_watched: whether ``changed`` was made.
     """
 
-    __slots__ = ("__weakref__", "compiled", "guards", "hits", "misses", "traced", "traces")
+    __slots__ = ("changed", "compiled", "guards", "is_watched", "traced")
 
     def __init__(self) -> None:
         self.compiled: OrderedDict[Hashable, Any] = OrderedDict()
         self.traced: OrderedDict[Hashable, Any] = OrderedDict()
         self.guards: dict[Any, Any] = {}
-        self.hits = 0
-        self.misses = 0
-        self.traces = 0
+        self.changed: Callable[[Any], str | None] | None = None
+        self.is_watched = False
 
     def keep(self, cache: OrderedDict[Hashable, Any], key: Hashable, value: Any) -> Any:
         """Put ``value`` into a cache of bounded size."""
@@ -77,25 +79,62 @@ class State:
                 cache.popitem(last=False)
         return value
 
-    def look_up(self, key: Hashable) -> Any:
+
+class State:
+    """What is known of one function under one chain of transforms.
+
+    Attributes:
+        epoch: what was made of it as it was at the last call.
+        epochs: the same for each way it was, last first: a function that goes back and forth
+            between two values is not traced again.
+    """
+
+    __slots__ = ("__weakref__", "epoch", "epochs", "hits", "misses", "traces")
+
+    def __init__(self) -> None:
+        self.epoch = Epoch()
+        self.epochs = [self.epoch]
+        self.hits = 0
+        self.misses = 0
+        self.traces = 0
+
+    def epoch_of(self, function: Any, name: str) -> Epoch:
+        """What was made of the function as it is now; a fresh one if it was never so."""
+        why = ""
+        for epoch in self.epochs:
+            changed = None if epoch.changed is None else epoch.changed(function)
+            if changed is None:
+                break
+            why = why or changed
+        else:
+            epoch = Epoch()
+            log().info("%s reads %s, which has changed: it is traced again", name, why)
+        if epoch is not self.epoch:
+            with _lock:
+                others = [one for one in self.epochs if one is not epoch]
+                self.epochs = [epoch, *others[: _EPOCHS - 1]]
+                self.epoch = epoch
+        return epoch
+
+    def look_up(self, epoch: Epoch, key: Hashable) -> Any:
         """The compiled signature of that key, ``None`` if there is none; counted as used."""
         with _lock:
-            known = self.compiled.get(key)
+            known = epoch.compiled.get(key)
             if known is not None:
-                self.compiled.move_to_end(key)
+                epoch.compiled.move_to_end(key)
                 self.hits += 1
         return known
 
     def info(self) -> CacheInfo:
         """The counters."""
-        return CacheInfo(self.hits, self.misses, self.traces, LIMIT, len(self.compiled))
+        kept = sum(len(epoch.compiled) for epoch in self.epochs)
+        return CacheInfo(self.hits, self.misses, self.traces, LIMIT, kept)
 
     def clear(self) -> None:
         """Forget everything."""
         with _lock:
-            self.compiled.clear()
-            self.traced.clear()
-            self.guards = {}
+            self.epoch = Epoch()
+            self.epochs = [self.epoch]
             self.hits = self.misses = self.traces = 0
 
 

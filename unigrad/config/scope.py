@@ -94,8 +94,8 @@ class use:  # noqa: N801 - read as a verb: with ug.use("torch"):
 
     Args:
         target: ``backend[:mode][@device]`` or a :class:`Target`.
-        settings: ``autodiff``, ``conventions``, ``default_float``, ``optimise``: see
-            :class:`Overrides`.
+        settings: ``autodiff``, ``conventions``, ``default_float``, ``optimise``,
+            ``check_stale``: see :class:`Overrides`.
 
     Raises:
         TargetError: ``target`` is malformed.

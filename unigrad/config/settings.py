@@ -55,6 +55,7 @@ class Settings:
         conventions: ``"unigrad"``: one answer at kinks and ties; ``"framework"``: its own.
         default_float: dtype name that untyped floats get.
         optimise: whether graphs are rewritten before they are written.
+        check_stale: whether each call traces anew, to see that nothing has changed since.
         target_is_default: whether nobody chose the target, so that a foreign tensor may go to its
             own framework.
     """
@@ -64,6 +65,7 @@ class Settings:
     conventions: Conventions
     default_float: FloatName
     optimise: bool
+    check_stale: bool
     target_is_default: bool
 
     def __new__(
@@ -73,10 +75,11 @@ class Settings:
         conventions: str = "unigrad",
         default_float: object = "float64",
         optimise: object = True,  # noqa: FBT002 - fields come in their order, too
+        check_stale: object = False,  # noqa: FBT002
         target_is_default: bool = False,  # noqa: FBT001, FBT002
     ) -> Self:
         """Return the one object with these values; raise SettingsError for an unknown one."""
-        values = (target, autodiff, conventions, default_float, optimise)
+        values = (target, autodiff, conventions, default_float, optimise, check_stale)
         choice = checked(dict(zip(NAMES, values, strict=True)), "Settings")
         key = (*(choice.get(name) for name in NAMES), target_is_default)
         found = _interned.get(key)
@@ -103,6 +106,7 @@ class Choice(TypedDict, total=False):
     conventions: Conventions
     default_float: FloatName
     optimise: bool
+    check_stale: bool
 
 
 class Overrides(TypedDict, total=False):
@@ -113,12 +117,14 @@ class Overrides(TypedDict, total=False):
         conventions: ``"unigrad"`` or ``"framework"``.
         default_float: ``"float64"``, ``"float32"``, ``"float16"``, ``"bfloat16"``, or a dtype.
         optimise: whether graphs are rewritten before they are written.
+        check_stale: whether each call traces anew, to see that nothing has changed since.
     """
 
     autodiff: Autodiff | None
     conventions: Conventions | None
     default_float: object
     optimise: bool | None
+    check_stale: bool | None
 
 
 def checked(given: Mapping[str, object], where: str) -> Choice:
@@ -192,6 +198,7 @@ _CHECKS: Final[dict[str, Callable[[str, object, str], object]]] = {
     "conventions": _one_of,
     "default_float": _one_of,
     "optimise": _flag,
+    "check_stale": _flag,
 }
 NAMES: Final = tuple(_CHECKS)
 """The settings, in the order of the fields of :class:`Settings`."""

@@ -10,13 +10,13 @@ import pytest
 
 import unigrad as ug
 from tests import targets
+from tests.guarded import is_taken
 from unigrad.backend import registry
 from unigrad.ir.types import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unigrad import Function
 
 ONES, ZEROS = np.ones(3), np.zeros(3)
 
@@ -40,13 +40,6 @@ def model(parameters: Any, pair: Any, x: Any, scale: Any) -> Any:
 def arguments(convert: Callable[[Any], Any] = lambda x: x) -> tuple[Any, ...]:
     ones, zeros = convert(ONES), convert(ZEROS)
     return {"w": ones, "b": [zeros]}, Pair(ones, {"k": zeros}), convert(np.arange(3.0)), 2.0
-
-
-def is_taken(function: Function, *args: Any) -> bool:
-    """Whether a call is answered by the guard: nothing is looked up and nothing made."""
-    before = function.cache_info()
-    function(*args)
-    return function.cache_info() == before
 
 
 @pytest.mark.parametrize("target", targets.of(["numpy", *targets.FRAMEWORKS]))
