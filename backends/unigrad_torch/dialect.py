@@ -67,6 +67,11 @@ def _inverse_root(node: Node) -> bool:
     return is_number(node.operands[1]) and node.operands[1].params[0].item() == -0.5  # noqa: PLR2004
 
 
+def _plain_power(node: Node) -> bool:
+    """A power of integers, or with one known side: of two, the second derivative drops a term."""
+    return _integral(node) or any(_is_number(operand) for operand in node.operands)
+
+
 def _number_first(node: Node) -> bool:
     return is_number(node.operands[0])
 
@@ -250,7 +255,8 @@ DIALECT = Dialect(
             # By a number PyTorch takes the root of -0.0 and of -inf, a power of a tensor does not.
             Row("x ** y", when=_inverse_root, numbers="x"),
             Row("x ** y", when=_root, gradient=OURS),
-            Row("x ** y"),
+            Row("x ** y", when=_plain_power),
+            Row("x ** y", gradient=OURS),
         ),
         e.floor: _call("torch.floor(x)"),
         e.ceil: _call("torch.ceil(x)"),

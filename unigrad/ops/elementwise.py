@@ -1,9 +1,10 @@
 """Elementwise ops: each is its NumPy reference and one derivative formula per operand.
 
 A formula ``d(out, x, ...)`` is the factor that multiplies a cotangent or a tangent, so both modes
-follow from it. Factors that select (``where(c, 1, 0)``) are applied as selections, so that a
-cotangent is never multiplied by a singular value that the selection discards. Special points follow
-the convention that ``docs/reference/conventions.md`` states.
+follow from it. It is differentiated in turn: only where the op is not smooth may it be a constant.
+Factors that select (``where(c, 1, 0)``) are applied as selections, so that a cotangent is never
+multiplied by a singular value that the selection discards. Special points follow the convention
+that ``docs/reference/conventions.md`` states.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from unigrad.ops.families import (
     elementwise,
     like_first,
     operation,
+    passed_on,
     scipy_special,
     unary,
 )  # fmt: skip
@@ -31,11 +33,6 @@ from unigrad.ops.spec import Array, Op, Sample, as_node, promoted
 
 LN2: Final = math.log(2.0)
 LN10: Final = math.log(10.0)
-
-
-def passed_on(out: Any, x: Any) -> Any:
-    """The formula of an op that passes its operand on as it is."""
-    return 1
 
 
 # -- arithmetic ------------------------------------------------------------------------------------
@@ -116,7 +113,8 @@ fmod = binary(
 
 
 def _power_in_base(out: Any, x: Any, y: Any) -> Any:
-    return where(equal(y, 0), 0, y * x ** (y - 1))
+    lower = x ** (y - 1)  # where it is infinite or NaN, 0 times it is 0
+    return where(logical_or(not_equal(y, 0), isfinite(lower)), y * lower, 0)
 
 
 def _power_in_exponent(out: Any, x: Any, y: Any) -> Any:
@@ -268,10 +266,11 @@ heaviside = binary(
 
 def _softmax_of(base: float) -> tuple[Formula2, Formula2]:
     """The softmax of two, the limit at equal infinities included; exponentials to ``exp(base)``."""
-    return (
-        lambda out, x, y: where(equal(x, y), 0.5, sigmoid(base * (x - y))),
-        lambda out, x, y: where(equal(x, y), 0.5, sigmoid(base * (y - x))),
-    )
+
+    def gap(x: Any, y: Any) -> Any:
+        return base * where(logical_and(equal(x, y), isinf(y)), 0, x - y)
+
+    return lambda out, x, y: sigmoid(gap(x, y)), lambda out, x, y: sigmoid(-gap(x, y))
 
 
 logaddexp = binary(

@@ -14,7 +14,9 @@ from unigrad.ops.elementwise import (
     equal,
     exp,
     isfinite,
+    isinf,
     log,
+    logical_and,
     minimum,
     multiply,
     square,
@@ -281,9 +283,9 @@ def logsumexp(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
 
 @logsumexp.vjp
 def _(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> Node:
-    total = restore(out, x, axis, keepdims)
+    total, unbounded = (restore(one, x, axis, keepdims) for one in (out, isinf(out)))
     # The total of the shares is 1 but where infinities share; there it counts them.
-    shares = exp(where(equal(x, total), 0, x - total))
+    shares = exp(where(logical_and(unbounded, equal(x, total)), 0, x - total))
     shares = shares / sum_(shares, axis=axis, keepdims=True)
     return _scaled(restore(g, x, axis, keepdims), shares, x)
 

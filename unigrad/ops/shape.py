@@ -10,7 +10,6 @@ from unigrad.errors import ArgumentError, ShapeError
 from unigrad.ir.dims import Dim, exact_quotient, product
 from unigrad.ir.nodes import Node, Scope, tensor
 from unigrad.ir.types import Shape, TensorType, as_dtype, broadcast_shapes, told
-from unigrad.ops.elementwise import passed_on
 from unigrad.ops.families import (
     as_tuple,
     axes_kept,
@@ -21,6 +20,7 @@ from unigrad.ops.families import (
     on_axes,
     on_axis,
     operation,
+    passed_on,
     reduction,
 )  # fmt: skip
 from unigrad.ops.key import as_index, indexed_shape, normalise_key

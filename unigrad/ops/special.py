@@ -9,7 +9,7 @@ import numpy as np
 
 from unigrad.errors import ArgumentError
 from unigrad.ops.cotangents import scale
-from unigrad.ops.elementwise import equal, exp, isnan, log, log1p, logical_and, logical_not, where
+from unigrad.ops.elementwise import equal, exp, log, log1p, logical_and, where
 from unigrad.ops.families import binary, is_int, like_first, operation, scipy_special, unary
 from unigrad.ops.spec import check_kind, promoted
 
@@ -92,24 +92,24 @@ def polygamma(n: int, x: Array, /) -> Array:
     return polygamma_of(x, int(n))
 
 
-def _masked(x: Any, y: Any, value: Any) -> Any:
-    """0 on the row ``x = 0``, which is 0 whatever ``y`` is, unless ``y`` is NaN."""
-    return where(logical_and(equal(x, 0), logical_not(isnan(y))), 0, value)
+def _unless_both(x_is_zero: Any, y_is_pole: Any, formula: Any) -> Any:
+    """The formula, and 0 at the one point where the zero of ``x`` meets the pole in ``y``."""
+    return where(logical_and(x_is_zero, y_is_pole), 0, formula)
 
 
 xlogy = binary(
     "xlogy", scipy_special("xlogy"),
     (
-        lambda out, x, y: where(logical_and(equal(x, 0), equal(y, 0)), 0, log(y)),
-        lambda out, x, y: _masked(x, y, x / y),
+        lambda out, x, y: _unless_both(equal(x, 0), equal(y, 0), log(y)),
+        lambda out, x, y: _unless_both(equal(x, 0), equal(y, 0), x / y),
     ),
     doc="``x * log(y)``, and 0 where ``x`` is 0.", kinds="real floating",
 )  # fmt: skip
 xlog1py = binary(
     "xlog1py", scipy_special("xlog1py"),
     (
-        lambda out, x, y: where(logical_and(equal(x, 0), equal(y, -1)), 0, log1p(y)),
-        lambda out, x, y: _masked(x, y, x / (1 + y)),
+        lambda out, x, y: _unless_both(equal(x, 0), equal(y, -1), log1p(y)),
+        lambda out, x, y: _unless_both(equal(x, 0), equal(y, -1), x / (1 + y)),
     ),
     doc="``x * log1p(y)``, and 0 where ``x`` is 0.", kinds="real floating",
 )  # fmt: skip

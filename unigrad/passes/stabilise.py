@@ -82,6 +82,12 @@ def log_of_one_plus_exp(x: Array, out: Array) -> Array:
     return like(softplus(x), out)
 
 
+@rule(logaddexp(x, 0), logaddexp(0, x))
+def logaddexp_of_zero(x: Array, out: Array) -> Array:
+    """``logaddexp(0, x)`` is ``softplus(x)``, whose derivative needs no subtraction."""
+    return like(softplus(x), out)
+
+
 @rule(log(sigmoid(x)))
 def log_of_sigmoid(x: Array) -> Array:
     """``sigmoid`` is 0 below -745, where its logarithm is about ``x``."""
@@ -181,10 +187,9 @@ def _by_hand(out: Array) -> bool:
 
 STABILISE = (
     log_of_exp, log_of_moved_exp, log_of_sum_of_exp, log_of_exp_plus_exp, log_of_one_plus_exp,
-    log_of_sigmoid,
-    log_of_one_minus_sigmoid, negative_softplus, log_of_softmax, log_of_one_plus, log_of_one_minus,
-    exp_minus_one, one_minus_exp, logistic_written_out, falling_logistic_written_out,
-    one_minus_sigmoid, softmax_written_out, log_softmax_written_out,
+    logaddexp_of_zero, log_of_sigmoid, log_of_one_minus_sigmoid, negative_softplus, log_of_softmax,
+    log_of_one_plus, log_of_one_minus, exp_minus_one, one_minus_exp, logistic_written_out,
+    falling_logistic_written_out, one_minus_sigmoid, softmax_written_out, log_softmax_written_out,
 )  # fmt: skip
 """What is more special comes first: ``log(1 + exp(x))`` before ``log(1 + x)``."""
 

@@ -292,6 +292,10 @@ SAMPLES: dict[str, list[Sample]] = {
         (V, lambda x: e.log(e.exp(x) + 1)),
         (V, lambda x: e.log1p(e.exp(x))),
     ],
+    "logaddexp_of_zero": [
+        (V, lambda x: e.logaddexp(x, 0.0)),
+        (V, lambda x: e.logaddexp(0.0, x)),
+    ],
     "log_of_sigmoid": [(V, lambda x: e.log(e.sigmoid(x)))],
     "log_of_one_minus_sigmoid": [
         (V, lambda x: e.log(1 - e.sigmoid(x))),
