@@ -15,7 +15,7 @@ import numpy as np
 import unigrad as ug
 from unigrad.errors import ArgumentError, with_article
 from unigrad.ir.types import DTYPES, as_dtype
-from unigrad.testing.differences import Flat, check_derivatives_of
+from unigrad.testing.differences import Flat, check_derivatives_of, check_symmetry_of
 from unigrad.testing.reference import evaluate
 from unigrad.trace.structure import flatten
 
@@ -166,6 +166,8 @@ def check_gradient(
             return
         if scenario.gradient is not None:
             _check_stated(scenario)
+            if dtypes == {"float64"} and settings.autodiff == "graph":
+                check_symmetry_of(Flat(scenario.call, scenario.args, scenario.name))
         elif dtypes == {"float64"}:
             check_derivatives_of(
                 Flat(scenario.call, scenario.args, scenario.name), order or scenario.order,

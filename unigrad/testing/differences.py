@@ -15,7 +15,7 @@ from unigrad.trace.structure import flatten
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Flat", "check_derivatives_of"]
+__all__ = ["Flat", "check_derivatives_of", "check_symmetry_of"]
 
 
 class Flat:
@@ -218,6 +218,8 @@ def check_derivatives_of(flat: Flat, order: int, modes: tuple[str, ...]) -> None
     if len(modes) > 1:
         _check_products(flat, tangents, cotangents)
     if order > 1:
+        if "reverse" in modes:
+            check_symmetry_of(flat, tangents, cotangents)
         for mode in modes:
             along = cotangents if mode == "reverse" else tangents
             check_derivatives_of(flat.derivative(mode, along), order - 1, modes)
@@ -284,6 +286,40 @@ def _check_products(flat: Flat, tangents: Sequence[Any], cotangents: Sequence[An
             f"{flat.name}: forward and reverse mode differ: <v, J u> is {forward!r},"
             f" <J' v, u> is {reverse!r}\n{_point(flat)}"
         )
+
+
+def check_symmetry_of(
+    flat: Flat, tangents: Sequence[Any] | None = None, cotangents: Sequence[Any] | None = None
+) -> None:
+    """Check ``H u = H' u`` for the second derivatives ``H`` of a weighted sum of the outputs.
+
+    No differences are taken, so that this can be asked at a kink or a tie too. What is not finite
+    says nothing.
+
+    Args:
+        flat: the function at its point.
+        tangents: ``u``; by default, random directions.
+        cotangents: the weights; by default, random ones.
+
+    Raises:
+        AssertionError: naming the function, the input and the two products.
+    """
+    tangents = tangents or _directions(flat.point, "tangents", flat.name)
+    cotangents = cotangents or _directions(flat.values(), "cotangents", flat.name)
+    gradient = flat.derivative("reverse", cotangents)
+    still = [np.zeros_like(one) for one in cotangents]
+    forward = gradient.pushed_forward([*tangents, *still])
+    reverse = gradient.pulled_back(tangents)[: len(forward)]
+    for label, have, want in zip(flat.labels, reverse, forward, strict=True):
+        known = np.isfinite(have) & np.isfinite(want)
+        apart = np.abs(np.where(known, have, 0) - np.where(known, want, 0))
+        scale = float(np.max(np.abs(want[known]), initial=0.0))
+        if not np.all(apart <= flat.atol + flat.rtol * scale):
+            raise AssertionError(
+                f"{flat.name}: its second derivatives are not symmetric: in {label}, along a random"
+                f" direction, reverse over reverse is\n{have}\nforward over reverse\n{want}\n"
+                f"{_point(flat)}"
+            )
 
 
 def _point(flat: Flat) -> str:

@@ -20,6 +20,7 @@ from unigrad.testing.cases import cases
 from unigrad.testing.composites import composites
 from unigrad.testing.domains import DEFAULT, DOMAINS, Domain, draw, generator, reals
 from unigrad.testing.models import MODELS, POINTS
+from unigrad.testing.smooth import SMOOTH, special_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -183,8 +184,17 @@ def _elementwise(
             yield Scenario(f"{op.name}-broadcast", op.name, function, at(*shapes))
             shapes = [(), (2, 2), (1, 2)][: len(domains)]
             yield Scenario(f"{op.name}-stretched", op.name, function, at(*shapes), order=1)
+        if op.name in SMOOTH:
+            points = tuple(special_points(op.name, len(op.operands)))
+            yield Scenario(f"{op.name}-special", op.name, function, points, order=3)
+    yield from _elementwise_dtypes(op, function, domains, at((4,)))
+
+
+def _elementwise_dtypes(
+    op: Op[...], function: Callable[..., Any], domains: Sequence[Domain], wide: tuple[Any, ...]
+) -> Iterator[Scenario]:
     for dtype in _NARROW:
-        args = tuple(one.astype(DTYPES[dtype].numpy) for one in at((4,)))
+        args = tuple(one.astype(DTYPES[dtype].numpy) for one in wide)
         if _accepts(op, args, {}):
             yield Scenario(f"{op.name}-{dtype}", op.name, function, args, order=1)
     for dtype in _EXACT:
@@ -208,6 +218,10 @@ def _integers(domain: Domain, dtype: str, *, first: bool, key: str) -> Any:
 # -- reductions ------------------------------------------------------------------------------------
 
 
+_ROWS: Final = np.array([[1.0, 1.0, 0.0, 1.0], [0.0, 2.0, 0.0, -1.0], [0.0, 0.0, 0.0, 1.0]])
+"""Equal numbers, zeros and integers, in rows that are not constant: ``std`` has a kink there."""
+
+
 def _is_reduction(op: Op[...]) -> bool:
     return len(op.operands) == 1 and op.params[:2] == ("axis", "keepdims")
 
@@ -224,6 +238,8 @@ def _reductions(op: Op[...], function: Callable[..., Any]) -> Iterator[Scenario]
     for params in variants:
         text = ", ".join(f"{name}={value}" for name, value in params.items())
         yield Scenario(f"{op.name}({text})", op.name, function, (cube,), params)
+    if op.name not in ("max", "min"):  # which are not smooth at ties
+        yield Scenario(f"{op.name}-special", op.name, function, (_ROWS,), {"axis": 1}, order=3)
     single = draw(domain, (3, 1), (op.name, "single"))
     if op.name != "std":  # whose derivative jumps where there is no spread
         yield Scenario(

@@ -83,6 +83,13 @@ def test_a_hessian_times_a_vector_in_three_ways() -> None:
         agree(ug.function(way)(v, direction), want, way.__name__)
 
 
+def test_an_array_from_around_is_known_two_derivatives_deep() -> None:
+    exponents = np.arange(4.0)
+    inner = ug.grad(lambda x: ug.sum(x**exponents))
+    weighed = ug.grad(lambda x: ug.sum(inner(x) * exponents))
+    np.testing.assert_array_equal(weighed(np.full(4, 2.0)), [0.0, 0.0, 4.0, 36.0])
+
+
 def test_results_that_do_not_depend_on_the_input_have_zero_derivatives() -> None:
     def mixed(x: Any, y: Any) -> Any:
         del y

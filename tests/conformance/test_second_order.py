@@ -1,0 +1,89 @@
+"""Second and third derivatives at special points where the function is smooth, on every target."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unigrad as ug
+from tests import targets
+
+pytestmark = targets.PYTORCH_IS_LOUD
+
+FOUND = {
+    "logaddexp": (ug.logaddexp, (0.4, 0.4), {(0, 0): 0.25, (0, 1): -0.25, (1, 0): -0.25}),
+    "its expression": (
+        lambda x, y: ug.log(ug.exp(x) + ug.exp(y)), (0.4, 0.4),
+        {(0, 0): 0.25, (0, 1): -0.25, (1, 0): -0.25, (1, 1): 0.25},
+    ),
+    "logaddexp of 0": (lambda x: ug.logaddexp(0.0, x), (0.0,), {(0, 0): 0.25, (0, 0, 0): 0.0}),
+    "logaddexp2": (
+        ug.logaddexp2, (0.4, 0.4), {(0, 0): math.log(2) / 4, (1, 0): -math.log(2) / 4}
+    ),
+    "xlogy": (
+        ug.special.xlogy, (0.0, 2.0), {(0, 1): 0.5, (1, 0): 0.5, (1, 1, 0): -0.25, (0, 1, 1): -0.25}
+    ),
+    "xlog1py": (ug.special.xlog1py, (0.0, 2.0), {(0, 1): 1 / 3, (1, 0): 1 / 3}),
+    "pow to 0": (ug.pow, (2.0, 0.0), {(0, 1): 0.5, (1, 0): 0.5, (0, 0): 0.0}),
+    "pow to 1": (ug.pow, (2.0, 1.0), {(0, 0, 1): 0.5, (1, 0, 0): 0.5}),
+    "x to x": (lambda x: x**x, (1.0,), {(0, 0): 2.0, (0, 0, 0): 3.0}),
+    "hypot": (ug.hypot, (-2.0, 0.0), {(0, 0): 0.0, (0, 1): 0.0, (1, 1): 0.5}),
+    "hypot with 0": (lambda x: ug.hypot(x, 0.0), (2.0,), {(0, 0): 0.0}),
+    "logsumexp of what counts no units": (
+        lambda x: ug.logsumexp(ug.stack([x, x * 0.0 + 1e17])), (1e17,), {(0, 0): 0.25}
+    ),
+    # The plain chain rule: 0 times infinity.
+    "a square of a root": (lambda x: ug.sqrt(x) ** 2, (0.0,), {(0,): math.nan}),
+    "a root times itself": (lambda x: ug.sqrt(x) * ug.sqrt(x), (0.0,), {(0,): math.nan}),
+}  # fmt: skip
+
+
+def _derivative(function: Any, along: tuple[int, ...]) -> Any:
+    for position in along:
+        function = ug.grad(function, argnums=position)
+    return function
+
+
+def wrong() -> list[str]:
+    """What the target that is set gets wrong; one function of all points, compiled once."""
+
+    def derivatives(points: Any) -> Any:
+        return [
+            _derivative(function, along)(*points[name])
+            for name, (function, _, known) in FOUND.items()
+            for along in known
+        ]
+
+    found = iter(ug.function(derivatives)({name: at for name, (_, at, _) in FOUND.items()}))
+    compared = [
+        (f"{name}{along}", float(next(found)), want)
+        for name, (_, _, known) in FOUND.items()
+        for along, want in known.items()
+    ]
+    return [
+        f"{name}: {have}, expected {want}"
+        for name, have, want in compared
+        if not np.isclose(have, want, rtol=1e-12, atol=1e-14, equal_nan=True)
+    ]
+
+
+SOON = [target for target in targets.TARGETS if target != "torch:compile"]
+
+
+@pytest.mark.parametrize(("target", "autodiff"), targets.ways(SOON))
+def test_derivatives_at_special_points(
+    target: str, autodiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets.compile_soon(target, monkeypatch)
+    with ug.use(target, autodiff=autodiff):
+        assert not wrong()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "autodiff"), targets.ways(["torch:compile"]))
+def test_they_are_right_compiled_by_torch_too(target: str, autodiff: Any) -> None:
+    with ug.use(target, autodiff=autodiff):
+        assert not wrong()
