@@ -68,8 +68,10 @@ def _inverse_root(node: Node) -> bool:
 
 
 def _plain_power(node: Node) -> bool:
-    """A power of integers, or with one known side: of two, the second derivative drops a term."""
-    return _integral(node) or any(_is_number(operand) for operand in node.operands)
+    """A power of which PyTorch's own derivatives are right to every order."""
+    base, exponent = node.operands
+    of_positive = is_number(base) and base.params[0].item() > 0
+    return _integral(node) or is_number(exponent) or of_positive
 
 
 def _number_first(node: Node) -> bool:

@@ -1,10 +1,12 @@
 """Elementwise ops: each is its NumPy reference and one derivative formula per operand.
 
 A formula ``d(out, x, ...)`` is the factor that multiplies a cotangent or a tangent, so both modes
-follow from it. It is differentiated in turn: only where the op is not smooth may it be a constant.
-Factors that select (``where(c, 1, 0)``) are applied as selections, so that a cotangent is never
-multiplied by a singular value that the selection discards. Special points follow the convention
-that ``docs/reference/conventions.md`` states.
+follow from it. It is differentiated in turn: it may be a constant only where the op is not smooth,
+and rather selects an operand (``x / where(c, inf, y)``) than a result: frameworks, which
+differentiate both sides of a selection, then get the second derivative right as well. Factors that
+select (``where(c, 1, 0)``) are applied as selections, so that a cotangent is never multiplied by a
+singular value that the selection discards. Special points follow the convention that
+``docs/reference/conventions.md`` states.
 """
 
 from __future__ import annotations
@@ -118,7 +120,7 @@ def _power_in_base(out: Any, x: Any, y: Any) -> Any:
 
 
 def _power_in_exponent(out: Any, x: Any, y: Any) -> Any:
-    return where(logical_and(equal(x, 0), y >= 0), 0, out * log(x))
+    return out * log(where(logical_and(equal(x, 0), y >= 0), 1, x))
 
 
 power = binary(
@@ -181,18 +183,16 @@ atanh = unary(
 )
 
 
-def _atan2_in_y(out: Any, y: Any, x: Any) -> Any:
+def _over_square(part: Any, y: Any, x: Any) -> Any:
+    """``part / (x * x + y * y)``, and 0 at the origin."""
     radius = hypot(x, y)
-    return where(equal(radius, 0), 0, (x / radius) / radius)
-
-
-def _atan2_in_x(out: Any, y: Any, x: Any) -> Any:
-    radius = hypot(x, y)
-    return where(equal(radius, 0), 0, -((y / radius) / radius))
+    radius = where(equal(radius, 0), math.inf, radius)
+    return (part / radius) / radius
 
 
 atan2 = binary(
-    "atan2", np.arctan2, (_atan2_in_y, _atan2_in_x),
+    "atan2", np.arctan2,
+    (lambda out, y, x: _over_square(x, y, x), lambda out, y, x: -_over_square(y, y, x)),
     doc="Angle of the point ``(y, x)`` (the first operand is the ordinate); the gradient at the "
     "origin is 0.", kinds="real floating",
 )  # fmt: skip
@@ -201,7 +201,7 @@ atan2 = binary(
 def _unit(part: Any, other: Any, out: Any) -> Any:
     """``part / hypot(part, other)`` with its limits: 0 at the origin, a sign at infinity."""
     infinite = where(isinf(part), where(isinf(other), math.nan, sign(part)), 0)
-    finite = where(equal(out, 0), 0, part / out)
+    finite = part / where(equal(out, 0), math.inf, out)
     unbounded = logical_and(isinf(out), logical_not(logical_or(isnan(part), isnan(other))))
     return where(unbounded, infinite, where(isinf(out), math.nan, finite))
 

@@ -92,24 +92,24 @@ def polygamma(n: int, x: Array, /) -> Array:
     return polygamma_of(x, int(n))
 
 
-def _unless_both(x_is_zero: Any, y_is_pole: Any, formula: Any) -> Any:
-    """The formula, and 0 at the one point where the zero of ``x`` meets the pole in ``y``."""
-    return where(logical_and(x_is_zero, y_is_pole), 0, formula)
+def _unless_both(x: Any, y: Any, pole: float, otherwise: float, operand: Any) -> Any:
+    """The operand, and another where the zero of ``x`` meets the pole in ``y``: 0 comes of it."""
+    return where(logical_and(equal(x, 0), equal(y, pole)), otherwise, operand)
 
 
 xlogy = binary(
     "xlogy", scipy_special("xlogy"),
     (
-        lambda out, x, y: _unless_both(equal(x, 0), equal(y, 0), log(y)),
-        lambda out, x, y: _unless_both(equal(x, 0), equal(y, 0), x / y),
+        lambda out, x, y: log(_unless_both(x, y, 0, 1, y)),
+        lambda out, x, y: x / _unless_both(x, y, 0, math.inf, y),
     ),
     doc="``x * log(y)``, and 0 where ``x`` is 0.", kinds="real floating",
 )  # fmt: skip
 xlog1py = binary(
     "xlog1py", scipy_special("xlog1py"),
     (
-        lambda out, x, y: _unless_both(equal(x, 0), equal(y, -1), log1p(y)),
-        lambda out, x, y: _unless_both(equal(x, 0), equal(y, -1), x / (1 + y)),
+        lambda out, x, y: log1p(_unless_both(x, y, -1, 0, y)),
+        lambda out, x, y: x / _unless_both(x, y, -1, math.inf, 1 + y),
     ),
     doc="``x * log1p(y)``, and 0 where ``x`` is 0.", kinds="real floating",
 )  # fmt: skip

@@ -34,7 +34,7 @@ _OF_ONE: Final[dict[str, Callable[[float], bool]]] = {
     ),
     **dict.fromkeys(("abs", "sign", "reciprocal", "cbrt", "relu"), bool),
     **dict.fromkeys(
-        ("sqrt", "rsqrt", "log", "log2", "log10", "gammaln", "digamma"), lambda x: x > 0
+        ("sqrt", "root", "rsqrt", "log", "log2", "log10", "gammaln", "digamma"), lambda x: x > 0
     ),
     **dict.fromkeys(("floor", "ceil", "trunc", "round"), lambda x: not x.is_integer()),
     **dict.fromkeys(("asin", "acos", "atanh"), lambda x: abs(x) < 1),
@@ -55,6 +55,7 @@ _OF_TWO: Final[dict[str, Callable[[float, float], bool]]] = {
     "fmod": lambda x, y: y != 0 and (x == 0 or not (x / y).is_integer()),
     "divide": lambda _, y: y != 0,
     "pow": lambda x, _: x > 0,
+    "root_of_powers": lambda x, y: x > 0 and 0 < y <= 1,
     "atan2": lambda y, x: y != 0 or x > 0,
     "hypot": lambda x, y: x != 0 or y != 0,
     "copysign": lambda x, y: x != 0 and y != 0,
