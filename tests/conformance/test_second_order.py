@@ -1,4 +1,4 @@
-"""Second and third derivatives at special points where the function is smooth, on every target."""
+"""Second and third derivatives at special points, on every target."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ FOUND = {
     "logsumexp of what counts no units": (
         lambda x: ug.logsumexp(ug.stack([x, x * 0.0 + 1e17])), (1e17,), {(0, 0): 0.25}
     ),
+    # Kinks and 0/0: the convention's own constant, also where a framework differentiates it.
+    "hypot at the origin": (ug.hypot, (0.0, 0.0), {(0, 0): 0.0, (0, 1): 0.0, (1, 0): 0.0}),
+    "atan2 at the origin": (ug.atan2, (0.0, 0.0), {(0, 0): 0.0, (0, 1): 0.0, (1, 0): 0.0}),
+    "xlogy at 0/0": (ug.special.xlogy, (0.0, 0.0), {(0, 1): 0.0, (1, 0): 0.0, (1, 1): 0.0}),
+    "xlog1py at 0/0": (ug.special.xlog1py, (0.0, -1.0), {(0, 1): 0.0, (1, 0): 0.0, (1, 1): 0.0}),
+    "a power of 0": (lambda y: 0.0**y, (2.0,), {(0,): 0.0, (0, 0): 0.0}),
+    "0 to 0": (lambda y: 0.0**y, (0.0,), {(0,): 0.0, (0, 0): 0.0}),
+    "a power of x at 0": (ug.pow, (0.0, 2.0), {(0, 0): 2.0, (0, 1): 0.0, (1, 0): 0.0}),
     # The plain chain rule: 0 times infinity.
     "a square of a root": (lambda x: ug.sqrt(x) ** 2, (0.0,), {(0,): math.nan}),
     "a root times itself": (lambda x: ug.sqrt(x) * ug.sqrt(x), (0.0,), {(0,): math.nan}),

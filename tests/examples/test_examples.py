@@ -118,6 +118,15 @@ def test_breast_cancer_matches_scikit_learn(target: str, autodiff: str) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("target", "autodiff"), WAYS)
+def test_newton_leaves_the_point_of_equal_scores(target: str, autodiff: str) -> None:
+    with ug.use(target, autodiff=autodiff):
+        fit = example("newton").main()
+    assert fit.success
+    assert fit.fun < 0.13  # from log(2) = 0.69
+    np.testing.assert_allclose(fit.jac, 0.0, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     "target",
     [pytest.param(None, id="default"), *targets.of(targets.FRAMEWORKS)],
