@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 
 import unigrad as ug
 from tests import targets
+from unigrad.ops.families import ZERO
+from unigrad.ops.spec import OPS
+from unigrad.testing import check_grads
+from unigrad.testing.differences import Flat, check_symmetry_of
 
 pytestmark = targets.PYTORCH_IS_LOUD
 
@@ -76,6 +81,54 @@ def wrong() -> list[str]:
         for name, have, want in compared
         if not np.isclose(have, want, rtol=1e-12, atol=1e-14, equal_nan=True)
     ]
+
+
+# -- of matrices, and at kinks ---------------------------------------------------------------------
+
+_ONES = np.ones((2, 3))
+OF_ARRAYS = {
+    "matmul": (ug.matmul, (np.zeros((2, 3)), np.ones((3, 2)))),
+    "solve": (ug.linalg.solve, (np.eye(2), np.zeros(2))),
+    "solve_triangular": (ug.linalg.solve_triangular, (np.eye(2), np.array([0.0, 1.0]))),
+    "cholesky": (lambda x: ug.linalg.cholesky(x + x.T), (np.eye(2),)),
+    "softmax": (ug.nn.softmax, (_ONES,)),
+    "log_softmax": (ug.nn.log_softmax, (_ONES,)),
+    "logsumexp": (lambda x: ug.logsumexp(x, axis=1), (_ONES,)),
+    "prod of zeros": (ug.prod, (np.array([0.0, 0.0, 2.0, 1.0]),)),
+    "var": (ug.var, (np.ones(3),)),
+    "std": (ug.std, (np.array([1.0, 1.0, 0.0]),)),
+    "a norm": (lambda x: ug.sqrt(ug.sum(x * x)), (np.array([0.0, 1.0, 1.0]),)),
+    "einsum": (lambda x, y: ug.einsum("ii,i->", x, y), (np.zeros((2, 2)), np.ones(2))),
+}
+
+
+@pytest.mark.parametrize("name", OF_ARRAYS)
+def test_functions_of_arrays_are_right_to_third_order(name: str) -> None:
+    function, at = OF_ARRAYS[name]
+    check_grads(function, at, order=3, target="numpy", autodiff="graph", name=name)
+
+
+#: where the function has no second derivative, and what is given depends on the order
+NOT_SYMMETRIC = {("pow", 0.0, 1.0)}
+BINARY = [
+    op for op in OPS.values()
+    if op.elementwise and op.formulas and len(op.operands) == 2 and op.public
+    and not all(formula is ZERO for formula in op.formulas)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("op", BINARY, ids=lambda op: op.name)
+def test_hessians_are_symmetric_at_kinks_too(op: Any) -> None:
+    numbers = (-2.0, -1.0, -0.0, 0.0, 0.4, 1.0, 2.0)
+    points = [
+        point
+        for point in itertools.product(numbers, repeat=2)
+        if (op.name, *point) not in NOT_SYMMETRIC
+        and (op.name != "root_of_powers" or 0 < point[1] <= 1)  # what it is made for
+    ]
+    columns = tuple(np.array(column) for column in zip(*points, strict=True))
+    with ug.use("numpy", autodiff="graph"):
+        check_symmetry_of(Flat(op, columns, op.name))
 
 
 SOON = [target for target in targets.TARGETS if target != "torch:compile"]

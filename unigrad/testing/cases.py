@@ -163,6 +163,7 @@ def _products() -> dict[str, list[Sample]]:
             case(reals(2, 3), reals(2, 3, 2)),
             case(reals(2, 0), reals(0, 3), note="empty"),
             case(reals(1, 1), reals(1, 1, key="y")),
+            case(np.zeros((2, 3)), np.ones((3, 2)), note="zeros and equal numbers"),
             case(np.arange(6).reshape(2, 3), np.arange(3), note="integers"),
         ],
         "tensordot": [
@@ -184,6 +185,7 @@ def _products() -> dict[str, list[Sample]]:
             case(reals(2, 2, 3), reals(3, 2), subscripts="iij,ji->j"),
             case(reals(2, 3), reals(4), subscripts="ij,k->ik"),
             case(reals(), reals(3), subscripts=",i->i"),
+            case(np.zeros((3, 3)), np.ones(3), subscripts="ii,i->i", note="zeros"),
         ],
     }
 
@@ -203,6 +205,7 @@ def _matrices() -> dict[str, list[Sample]]:
             case(not_symmetric(3, 3), reals(2, 3, 2), note="broadcast"),
             case(not_symmetric(2, 1, 2, 2), reals(3, 2, 1), note="broadcast"),
             case(not_symmetric(1, 1), reals(1, 1)),
+            case(np.eye(2), np.zeros((2, 2)), note="zeros and equal eigenvalues"),
         ],
         "solve_triangular_matrix": [
             case(
@@ -224,12 +227,14 @@ def _matrices() -> dict[str, list[Sample]]:
             case(reals(2, 3), axis=0),
             case(reals(2, 3, 2), axis=(0, 2)),
             case(reals(3, 1)),
+            case(np.array([[1.0, 1.0, 1.0], [0.0, 0.0, 2.0]]), note="equal numbers"),
             case(np.array([1000.0, 0.0, -1000.0]), note="large", gradient=(np.zeros(3),)),
         ],
         "log_softmax": [
             case(reals(2, 3)),
             case(reals(2, 3), axis=0),
             case(reals(3, 1)),
+            case(np.array([[1.0, 1.0, 1.0], [0.0, 0.0, 2.0]]), note="equal numbers"),
             case(
                 np.array([1000.0, 0.0, -1000.0]),
                 note="large", gradient=(np.array([-2.0, 1.0, 1.0]),),
