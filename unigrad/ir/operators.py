@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Operators", "install"]
+__all__ = ["INFIX", "Operators", "install"]
 
 
 class Operators:
@@ -28,10 +28,12 @@ class Operators:
         __neg__ = __pos__ = __abs__ = __invert__ = _prefix
 
 
-_INFIX: Final = {
+INFIX: Final = {
     "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow",
     "@": "matmul", "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift",
 }  # fmt: skip
+"""Operators that have a reflected and an augmented form, and the middle of their methods' names."""
+
 _COMPARE: Final = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _PREFIX: Final = {"neg": "neg", "pos": "pos", "~": "invert", "abs": "abs"}
 
@@ -52,6 +54,6 @@ def install(op: Callable[..., Any], infix: str) -> None:
     def reflected(self: Any, other: Any) -> Any:
         return op(other, self)
 
-    setattr(Operators, f"__{(_INFIX | _COMPARE)[infix]}__", forward)
-    if infix in _INFIX:
-        setattr(Operators, f"__r{_INFIX[infix]}__", reflected)
+    setattr(Operators, f"__{(INFIX | _COMPARE)[infix]}__", forward)
+    if infix in INFIX:
+        setattr(Operators, f"__r{INFIX[infix]}__", reflected)

@@ -81,19 +81,49 @@ def index(arrays: Sequence[Array], template: Any) -> Any:
     x, *rest = arrays
     if not rest:
         return getitem(x, template)
-    return _index_with_arrays(x, rest, list(template))
+    return _index_with_arrays(x, *_without_masks(x, rest, template))
 
 
 index.name = "x[...]"  # as the user writes it, for messages
+
+
+def _without_masks(x: Any, arrays: list[Any], template: Any) -> tuple[list[Any], list[Any]]:
+    """A key with the positions of what each known mask selects, as NumPy reads it."""
+    pending, indices, entries = list(arrays), list[Any](), list[Any]()
+    masks: list[tuple[int, Any]] = []
+    for entry in template:
+        array = pending.pop(0) if entry is PLACE else None
+        if array is None or array.dtype.kind != "bool" or not array.ndim:
+            indices += [] if array is None else [array]
+            entries.append(entry)
+            continue
+        if array.op is not CONSTANT:
+            raise ArgumentError(
+                "how many elements a traced condition selects depends on values; use ug.where"
+                " (a boolean NumPy array can be an index)"
+            )
+        mask = array.params[0]
+        masks.append((len(entries), mask))
+        indices += [x.scope.constant(one, DTYPES["int64"]) for one in np.nonzero(mask)]
+        entries += [PLACE] * mask.ndim
+    used = sum(1 for entry in entries if entry is not None and entry is not Ellipsis)
+    for at, mask in masks:
+        before = entries[:at]
+        axis = sum(1 for entry in before if entry is not None and entry is not Ellipsis)
+        axis += x.ndim - used if Ellipsis in before else 0
+        if mask.shape != x.shape[axis : axis + mask.ndim]:
+            raise IndexRangeError(
+                f"a boolean index of shape {mask.shape} does not fit axis {axis} and following of"
+                f" the shape {x.shape}"
+            )
+    return indices, entries
 
 
 def _index_with_arrays(x: Any, arrays: Sequence[Any], entries: list[Any]) -> Any:
     """Slices first, then the indexed axes together, as one gather."""
     for array in arrays:
         if array.dtype.kind == "bool":
-            raise ArgumentError(
-                "an index by a boolean array has a shape that depends on values; use ug.where"
-            )
+            raise ArgumentError("a single truth value is no index; use ug.where")
         if array.dtype.kind not in ("int", "uint"):
             raise ArgumentError(f"an index array holds integers, got {told(array.type)}")
     # Beside arrays, an int is an array of no axes (NumPy's rule).

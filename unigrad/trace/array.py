@@ -16,38 +16,43 @@ from unigrad.ir.dims import Dim
 from unigrad.ir.nodes import (
     INPUT,
     Node,
-    Operators,
     Scope,
     caller_origin,
     current_scope,
     tensor,
 )
+from unigrad.ir.operators import INFIX
 from unigrad.ir.source import caller_location, locations, variable_name
-from unigrad.ir.types import told
-from unigrad.ops import contraction, elementwise, indexing, reduction, shape
+from unigrad.ir.types import as_dtype, told
+from unigrad.ops import assignment, contraction, elementwise, indexing, reduction, shape
 from unigrad.ops.families import as_tuple, is_int
 from unigrad.ops.spec import INTERPRETERS, Op, apply
+from unigrad.trace.memory import VIEWS, Handle, Memory, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from unigrad.ir.types import DType, Shape
 
-__all__ = ["OuterValueError", "TracedArray", "node_of", "set_namespace", "wrap"]
+__all__ = [
+    "OuterValueError",
+    "TracedArray",
+    "argument",
+    "captured",
+    "node_of",
+    "set_namespace",
+    "wrap",
+]
 
 
-class TracedArray(Operators):
+class TracedArray(Handle):
     """A value that is being traced; it follows the Array API standard.
 
     Attributes are those of an array: ``shape``, ``dtype``, ``ndim``, ``size``, ``T``, ``mT``.
     """
 
-    __slots__ = ("_node",)
+    __slots__ = ()
     __array_priority__ = 1000
-    _node: Node
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
 
     # -- what is known of it -----------------------------------------------------------------------
 
@@ -154,15 +159,17 @@ class TracedArray(Operators):
         return shape.squeeze(self, axis=axis)
 
     def flatten(self) -> Any:
+        """A copy with one axis, in C order."""
+        return self.ravel().copy()
+
+    def ravel(self) -> Any:
         """One axis with every element, in C order."""
         return shape.reshape(self, (-1,))
 
-    ravel = flatten
-
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """See ``unigrad.astype``."""
-        del copy  # a traced value never changes
-        return elementwise.astype(self, dtype)
+        same = not copy and as_dtype(dtype) is self.dtype
+        return self if same else elementwise.astype(self, dtype)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002  (NumPy's names)
         """See ``unigrad.clip``."""
@@ -179,12 +186,50 @@ class TracedArray(Operators):
         return contraction.matmul(self, other)
 
     def copy(self) -> TracedArray:
-        """Itself: a traced value never changes."""
-        return self
+        """The same values, to assign to."""
+        place = current_scope()
+        node = node_of(self, place)
+        return TracedArray(node, View(Memory(node, place or node.scope)))
 
     def __getitem__(self, key: Any) -> Any:
+        arrays, template = self._key(key)
+        return indexing.index([self, *arrays], template)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Be the array after the assignment: the handle stands for another value from now on.
+
+        What is a view in NumPy, a slice or a transpose, changes with its base.
+        """
+        place = current_scope()
+        node = node_of(self, place)
+        arrays, template = self._key(key)
+        if isinstance(value, TracedArray):
+            node_of(value, place)
+            if value.is_part(self, (indexing.index, (template,))):
+                return  # y[1:] += x has changed what y[1:] looks at
+        reason = self.fixed(place)
+        if reason:
+            raise self._refuse(reason, "")
+        if isinstance(value, (list, tuple)):
+            value = _namespace().asarray(value)
+        made = assignment.assigned([TracedArray(node), value, *arrays], template)
+        self.put(node_of(made, place))
+
+    def overwritten(self, made: Any) -> Any:
+        """The handle itself with the result of ``y += x``, where NumPy would write into it."""
+        if not isinstance(made, TracedArray) or not self.ndim:
+            return made  # a number does not change
+        place = current_scope()
+        fits = made.shape == self.shape and made.dtype is self.dtype
+        if not fits or self.fixed(place):
+            return made
+        self.put(node_of(made, place))
+        return self
+
+    def _key(self, key: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        """The index arrays of a key, and the key with places for them."""
         entries = cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
-        arrays: list[Any] = [self]
+        arrays: list[Any] = []
         template: list[Any] = []
         for entry in entries:
             if isinstance(entry, (slice, type(None), type(Ellipsis), Dim, str)):
@@ -195,7 +240,7 @@ class TracedArray(Operators):
                 listed = isinstance(entry, list)
                 arrays.append(np.asarray(cast("list[Any]", entry)) if listed else entry)
                 template.append(indexing.PLACE)
-        return indexing.index(arrays, tuple(template))
+        return arrays, tuple(template)
 
     def __iter__(self) -> Iterator[Any]:
         elements: list[Any] = []
@@ -316,18 +361,12 @@ class TracedArray(Operators):
             " ug.stack to make an array of several",
         )
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        del key, value
-        raise self._refuse(
-            "cannot be changed in place", "build a new value, with ug.where or ug.concat"
-        )
-
     def __copy__(self) -> TracedArray:
-        return self
+        return self.copy()
 
     def __deepcopy__(self, memo: Any) -> TracedArray:
         del memo
-        return self
+        return self.copy()
 
     def __reduce__(self) -> NoReturn:
         raise self._refuse("cannot be pickled", "return it from the function instead")
@@ -375,7 +414,13 @@ def node_of(value: TracedArray, place: Scope | None) -> Node:
     node = value._node  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if place is None or not node.scope.open or node.scope.bodies is not place.bodies:
         raise _misplaced(node, place)
-    return node
+    return value.refresh()
+
+
+def argument(node: Node) -> TracedArray:
+    """The user's handle for an input, which stays as the caller gave it."""
+    fixed = "is an argument, which stays as the caller gave it; assign to a copy, y = x.copy()"
+    return TracedArray(node, View(Memory(node, node.scope, fixed)))
 
 
 def _name_of(node: Node) -> str:
@@ -407,7 +452,28 @@ def _trace(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     operands, params = op.bind(args, kwargs)
     place = current_scope()
     nodes = [node_of(one, place) if one.__class__ is TracedArray else one for one in operands]
-    return wrap(apply(op, place, nodes, params))  # pyright: ignore[reportArgumentType]
+    made = wrap(apply(op, place, nodes, params))  # pyright: ignore[reportArgumentType]
+    if len(nodes) == 1 and op.name in VIEWS and operands[0].__class__ is TracedArray:
+        made.look_at(operands[0], op, params)
+    return made
 
+
+def captured(node: Node) -> TracedArray:
+    """The user's handle for an array from around the function, which stays as it is."""
+    fixed = "comes from around the function and stays as it is; assign to a copy, y = x.copy()"
+    return TracedArray(node, View(Memory(node, node.scope, fixed)))
+
+
+def _augmented(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """``y += x``, of the method for ``y + x``."""
+
+    def augmented(self: TracedArray, other: Any) -> Any:
+        return self.overwritten(plain(self, other))
+
+    return augmented
+
+
+for _middle in INFIX.values():
+    setattr(TracedArray, f"__i{_middle}__", _augmented(getattr(TracedArray, f"__{_middle}__")))
 
 INTERPRETERS[TracedArray] = _trace

@@ -10,10 +10,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from unigrad.errors import TracingError
 from unigrad.ir.nodes import Graph, Node, Scope, caller_origin, current_scope, derived, scope
 from unigrad.ir.rebuild import close
 from unigrad.ops.spec import as_node
-from unigrad.trace.array import TracedArray, node_of
+from unigrad.trace.array import TracedArray, argument, node_of
 from unigrad.trace.capture import is_setting
 from unigrad.trace.structure import Structure, flatten, register_structure
 
@@ -75,6 +76,16 @@ def _flatten_result(result: Any) -> tuple[list[Any], Structure]:
     )
 
 
+def _run(function: Callable[[Sequence[TracedArray]], Any], inputs: Sequence[Node]) -> Any:
+    """Call the user's function; our own error is raised where NumPy put another one over it."""
+    try:
+        return function([argument(node) for node in inputs])
+    except (TypeError, ValueError) as error:
+        if isinstance(error.__cause__, TracingError):
+            raise error.__cause__ from None
+        raise
+
+
 def trace(
     function: Callable[[Sequence[TracedArray]], Any],
     types: Sequence[TensorType],
@@ -86,7 +97,7 @@ def trace(
     root = Scope()
     inputs = [root.input(type_, label) for type_, label in zip(types, names, strict=True)]
     with scope(root):
-        result = function([TracedArray(node) for node in inputs])
+        result = _run(function, inputs)
         leaves, structure = _flatten_result(result)
         outputs = [leaf_node(root, leaf) for leaf in leaves]
     root.open = False
@@ -120,7 +131,7 @@ def trace_closed(
         for operand, label in zip(operands, names, strict=True)
     ]
     with scope(inner):
-        result = function([TracedArray(node) for node in inputs])
+        result = _run(function, inputs)
         leaves, structure = _flatten_result(result)
         outputs = [leaf_node(inner, leaf) for leaf in leaves]
     graph, captures = close(inner, inputs, outputs, name=name)
