@@ -25,6 +25,7 @@ from unigrad.ops.creation import (
     zeros_like,
 )  # fmt: skip
 from unigrad.ops.creation import astype_ as astype
+from unigrad.ops.creation import reshape_ as reshape
 from unigrad.ops.elementwise import absolute as abs
 from unigrad.ops.elementwise import (
     acos, acosh, add, asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_invert,
@@ -47,7 +48,7 @@ from unigrad.ops.reduction import prod_ as prod
 from unigrad.ops.reduction import sum__ as sum
 from unigrad.ops.saved import from_text, to_text
 from unigrad.ops.shape import (
-    broadcast_to, expand_dims, flip, permute_dims, reshape, roll, squeeze, stack, tile,
+    broadcast_to, expand_dims, flip, permute_dims, roll, squeeze, stack, tile,
 )  # fmt: skip
 from unigrad.ops.shape import concat_ as concat
 from unigrad.trace.array import set_namespace as _set_namespace
@@ -110,7 +111,7 @@ if not _typing.TYPE_CHECKING:  # a type checker knows all names; it must go on t
         """Say what a name of another library is called here."""
         if name.startswith("_"):
             raise AttributeError(f"module 'unigrad' has no attribute {name!r}")
-        from unigrad.trace.numpy_protocol import missing  # imported by need
+        from unigrad.trace.messages import missing  # imported by need
 
         raise AttributeError(missing(_sys.modules[__name__], name))
 

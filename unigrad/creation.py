@@ -17,7 +17,7 @@ from unigrad.ops.assignment import joined
 from unigrad.ops.creation import check_device
 from unigrad.ops.elementwise import astype
 from unigrad.ops.spec import as_node, default_float
-from unigrad.trace.array import TracedArray, captured, wrap
+from unigrad.trace.array import TracedArray, fixed, wrap
 from unigrad.trace.capture import as_numpy, refusal
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def asarray(
     if isinstance(value, TracedArray):
         found: Any = value
     elif place is not None:
-        found = captured(as_node(place, value))
+        found = fixed(as_node(place, value), "comes from around the function and stays as it is")
     else:
         if owner_of(value) is None and not is_numpy(value):
             error = refusal(value)

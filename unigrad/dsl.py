@@ -32,7 +32,7 @@ from unigrad.ir.nodes import INPUT, Graph, Scope, current_scope, scope, tensor
 from unigrad.ir.source import caller_location, variable_name
 from unigrad.ir.types import DType, TensorType, told
 from unigrad.outside import one_line
-from unigrad.trace.array import TracedArray, argument
+from unigrad.trace.array import ARGUMENT, TracedArray, fixed
 from unigrad.trace.structure import flatten
 from unigrad.trace.tracer import Traced, leaf_node
 from unigrad.transforms.sizes import unbound
@@ -184,7 +184,7 @@ class Definition:
             )
         node = place.input(_type_of(name, type_), name)
         self._inputs[name] = node
-        return argument(node)
+        return fixed(node, ARGUMENT)
 
     def output(self, /, *values: Any, **named: Any) -> None:
         """Name outputs: ``g.output(y=...)``, or ``g.output(y)`` for a variable called ``y``.

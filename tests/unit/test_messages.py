@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import math
 import pickle
 import re
+import runpy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 import unigrad as ug
+from tests.targets import TARGETS, of
 from unigrad import config
 from unigrad.cli import app
 from unigrad.errors import (
@@ -23,6 +27,7 @@ from unigrad.errors import (
     TracingError,
     UnigradError,
 )
+from unigrad.ops.spec import Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,8 +305,8 @@ def test_what_others_have_and_unigrad_says_otherwise(name: str, advice: str) -> 
         getattr(ug, name)
 
 
-def test_several_values_become_an_array_by_stack() -> None:
-    with pytest.raises(TracingError, match=r"ug\.stack to make an array of several"):
+def test_several_values_become_an_array_by_asarray() -> None:
+    with pytest.raises(TracingError, match=r"write ug\.asarray\(\[\.\.\.\]\) for np\.array"):
         ug.function(lambda x: np.array([x[0], x[1]]))(np.ones(2))
 
 
@@ -439,3 +444,201 @@ def test_tensors_that_unigrad_does_not_take() -> None:
         ug.sin(torch.ones(2).to(torch.float8_e4m3fn))
     with pytest.raises(DTypeError, match=r"dense tensors, not torch\.sparse_coo: pass \.to_dense"):
         ug.sin(torch.ones(2, 2).to_sparse())
+
+
+# -- habits of other libraries ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("no_grad", r"ug\.stop_gradient\(x\)"),
+        ("tensor", r"use ug\.asarray$"),
+        ("Tensor", "arrays are those of NumPy or your framework"),
+        ("Variable", "arrays are those of NumPy or your framework"),
+        ("detach", r"use ug\.stop_gradient\(x\)"),
+        ("item", "the result of the call"),
+        ("randn", "draw numbers with NumPy or your framework"),
+        ("GradientTape", r"ug\.grad\(f\)\(x\)"),
+        ("cat", r"use ug\.concat$"),
+        ("clamp", r"use ug\.clip$"),
+        ("reduce_sum", r"use ug\.sum$"),
+        ("device", r"ug\.use\("),
+        ("cond", r"use ug\.where.* no condition number"),
+        ("det", "no determinant of a general matrix; of a symmetric positive definite x"),
+    ],
+)
+def test_a_habit_of_another_library_is_translated(name: str, wanted: str) -> None:
+    with pytest.raises(AttributeError, match=wanted):
+        getattr(ug, name)
+
+
+@pytest.mark.parametrize(
+    ("use", "wanted"),
+    [
+        (lambda x: x.at[0].set(1.0), r"assign: y = x\.copy\(\), then y\[i\] = value"),
+        (lambda x: x.detach(), r"use ug\.stop_gradient\(x\)"),
+        (lambda x: x.exp(), r"use ug\.exp\(x\)"),
+        (lambda x: x.view(3), r"use ug\.reshape"),
+        (lambda x: x.nonsense, "has no attribute 'nonsense'$"),
+    ],
+)
+def test_an_attribute_of_another_library_is_translated(
+    use: Callable[[Any], Any], wanted: str
+) -> None:
+    with pytest.raises(AttributeError, match=wanted):
+        ug.function(use)(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("exp", r"write ug\.exp for math\.exp\n"),
+        ("asin", r"write ug\.asin for"),
+        ("fabs", r"write ug\.abs for"),
+        ("lgamma", r"write ug\.special\.gammaln for"),
+        ("gamma", r"write ug\.exp\(ug\.special\.gammaln\(x\)\) for"),
+        ("erf", r"write ug\.special\.erf for"),
+        ("floor", r"write ug\.floor for"),
+        ("trunc", r"write ug\.trunc for"),
+        ("degrees", r"write x \* \(180 / math\.pi\) for"),
+        ("isnan", r"write ug\.isnan for"),
+    ],
+)
+def test_a_function_of_math_is_translated(name: str, wanted: str, tmp_path: Path) -> None:
+    path = tmp_path / "numbers_alone.py"
+    path.write_text(f"import math\n\ndef f(x):\n    return 1.0 + math.{name}(x)\n")
+    with pytest.raises(TracingError, match=wanted):
+        ug.function(runpy.run_path(str(path))["f"])(0.5)
+
+
+def test_a_numpy_array_that_cannot_hold_a_traced_value_says_so() -> None:
+    def put(y: Any, x: Any) -> Any:
+        y[0] = x
+        return y
+
+    programs: list[Callable[[Any], Any]] = [
+        lambda x: put(np.zeros(3), x[0]),
+        lambda x: put(np.zeros(3, np.float32), x[0]),
+        lambda x: put(np.zeros(3, int), x[0]),
+        lambda x: put(np.zeros((2, 3)), x),
+        lambda x: np.zeros(3).fill(x[0]),
+        lambda x: np.array([x[0]]),
+        lambda x: np.array([[x[0], 1.0], [0.0, x[1]]]),
+        lambda x: np.asarray([x, x]),
+        lambda x: np.full(3, x[0]),
+        ug.grad(lambda z: np.array([z[0]])[0]),
+    ]
+    for program in programs:
+        with pytest.raises(TracingError, match=r"NumPy array.*ug\.zeros in place of") as caught:
+            ug.function(program)(np.ones(3))
+        assert any("test_messages.py" in note for note in caught.value.__notes__)
+
+
+def test_a_matrix_that_is_general_gets_no_advice_for_a_definite_one() -> None:
+    for function in (np.linalg.det, np.linalg.slogdet):
+        with pytest.raises(TracingError, match="no determinant of a general matrix; of a symm"):
+            ug.function(function)(np.eye(2))
+    with pytest.raises(TracingError, match=r"np\.linalg\.cond .*no counterpart"):
+        ug.function(np.linalg.cond)(np.eye(2))
+
+
+def test_what_the_message_on_determinants_proposes_is_one() -> None:
+    x = np.array([[4.0, 1.0], [1.0, 3.0]])
+    found = ug.prod(ug.einsum("ii->i", ug.linalg.cholesky(x))) ** 2
+    assert found == pytest.approx(np.linalg.det(x))
+
+
+# -- what works as in NumPy ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", of(TARGETS))
+def test_a_python_int_beyond_int64_is_a_float_beside_floats(target: str) -> None:
+    def program(x: Any) -> Any:
+        return x / math.factorial(21), x < 2**64, ug.clip(x, -(2**70), 2**65), x * 10**20
+
+    x = np.array([1.0, -3.0])
+    with ug.use(target):
+        quotient, below, kept, product = (np.asarray(one) for one in ug.function(program)(x))
+    np.testing.assert_allclose(quotient, x / 51090942171709440000.0, rtol=1e-15)
+    assert below.all()
+    np.testing.assert_array_equal(kept, x)
+    np.testing.assert_array_equal(product, x * 1e20)
+
+
+def test_a_python_int_beyond_int64_is_none_beside_integers() -> None:
+    with pytest.raises(DTypeError, match="does not fit into int64"):
+        ug.function(lambda x: x + 2**64)(np.arange(3))
+    wide = np.array([2**63 + 1, 5], np.uint64)
+    found = ug.function(lambda x: x > 2**63)(wide)
+    np.testing.assert_array_equal(found, [True, False])
+    with pytest.raises(DTypeError, match="too large for a float"):
+        ug.function(lambda x: x * 10**400)(np.ones(2))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x + ug.arange(10**13),
+        lambda x: x + ug.linspace(0.0, 1.0, 10**13),
+        lambda x: x + ug.zeros(10**13),
+        lambda x: x + ug.ones((10**7, 10**7)),
+        lambda x: x + ug.eye(10**7),
+        lambda x: x + ug.full(10**13, 2.0),
+    ],
+)
+def test_an_array_that_no_machine_holds_is_refused_at_once(make: Callable[[Any], Any]) -> None:
+    with pytest.raises((ArgumentError, ShapeError), match="does not fit into memory"):
+        ug.function(make)(1.0)
+
+
+def test_a_long_range_is_counted_where_it_is_needed() -> None:
+    long = 2**21
+    assert ug.function(lambda x: x * ug.arange(long)[-1])(2.0) == 2.0 * (long - 1)
+    assert ug.function(lambda x: x * ug.arange(1, long, 3)[5])(2.0) == 32.0
+    spaced = ug.function(lambda x: x * ug.linspace(0.0, 1.0, long))(1.0)
+    np.testing.assert_allclose(spaced, np.linspace(0.0, 1.0, long), rtol=1e-15)
+
+
+def test_divmod_and_fortran_order_are_those_of_numpy() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    for program in (
+        lambda x: divmod(x, 4.0)[0],
+        lambda x: divmod(x, 4.0)[1],
+        lambda x: divmod(7.0, x + 1.0)[1],
+        lambda x: x.reshape(3, 2, order="F"),
+        lambda x: x.reshape((3, -1), order="F"),
+        lambda x: x.flatten("F"),
+        lambda x: x.ravel(order="F"),
+        lambda x: x[np.array([True, False])],
+        lambda x: x[:, np.array([True, False, True])],
+        lambda x: x[np.array([[True, False, True], [False, True, False]])],
+        lambda x: x[..., np.array([False, True, True])],
+    ):
+        np.testing.assert_array_equal(ug.function(program)(x), program(x))
+    with pytest.raises(IndexError, match="does not fit axis 0"):
+        ug.function(lambda x: x[np.array([True])])(x)
+    assert ug.reshape(x, (3, 2), copy=True).shape == (3, 2)
+    assert ug.asarray(x, copy=True) is not x
+    with pytest.raises(ArgumentError, match="copy=False cannot be had"):
+        ug.asarray([1.0], copy=False)
+
+
+def test_a_boolean_output_takes_a_float_cotangent() -> None:
+    x = np.array([1.0, -2.0])
+    _, pull = ug.vjp(lambda x: (x * x, x > 0), x)
+    for cotangent in (np.ones(2), np.ones(2, bool)):
+        np.testing.assert_array_equal(pull((np.ones(2), cotangent))[0], 2 * x)
+
+
+def test_signatures_are_those_of_the_standard() -> None:
+    assert list(inspect.signature(ug.add).parameters) == ["x1", "x2"]
+    assert list(inspect.signature(ug.exp).parameters) == ["x"]
+    assert list(inspect.signature(ug.where).parameters) == ["condition", "x1", "x2"]
+    assert list(inspect.signature(ug.tensordot).parameters) == ["x1", "x2", "axes"]
+    assert list(inspect.signature(ug.reshape).parameters) == ["x", "shape", "copy"]
+    for name in ug.__all__:
+        found = getattr(ug, name)
+        if isinstance(found, Op):
+            kinds = {one.kind for one in inspect.signature(found).parameters.values()}
+            assert inspect.Parameter.VAR_POSITIONAL not in kinds, name

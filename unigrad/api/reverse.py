@@ -30,6 +30,7 @@ from unigrad.ir.rebuild import inline
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import as_dtype
 from unigrad.ops.apply import results, vjp_of
+from unigrad.ops.elementwise import astype
 from unigrad.trace.array import TracedArray
 from unigrad.trace.structure import flatten, mismatch
 
@@ -237,6 +238,8 @@ def _as_out(cotangent: Any, out: Any, label: str) -> Any:
                 ),
                 caller_location(),
             )
+        if not as_dtype(like.dtype).is_floating:
+            one = astype(one, as_dtype(like.dtype))  # noqa: PLW2901  (nothing depends on it)
         if as_dtype(one.dtype) is not as_dtype(like.dtype):
             raise locate(
                 DifferentiationError(

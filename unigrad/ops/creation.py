@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
 from unigrad.errors import ArgumentError, ShapeError, TracingError, locate
-from unigrad.ir.dims import Dim
+from unigrad.ir.dims import Dim, product
 from unigrad.ir.nodes import Node, Operators, Scope, current_scope, tensor
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, DType, as_dtype, broadcast_shapes
@@ -24,14 +24,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "arange", "astype_", "check_device", "empty", "empty_like", "eye", "full", "full_like",
-    "linspace", "meshgrid", "ones", "ones_like", "zeros", "zeros_like",
+    "linspace", "meshgrid", "ones", "ones_like", "reshape_", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
 def _filled(shape: Any, value: Any, dtype: DType) -> Node:
     node = number_node(cast("Scope", current_scope()), value, dtype, weak=False)
-    sizes: Shape = as_shape(shape)
+    sizes: Shape = _checked(as_shape(shape))
     return broadcast_to(node, sizes) if sizes else node
+
+
+def _checked(shape: Shape) -> Shape:
+    """The shape, unless no machine has room for it."""
+    count = product(shape)
+    if isinstance(count, int) and count > _MOST:
+        raise ShapeError(f"an array of shape {shape} does not fit into memory")
+    return shape
 
 
 def _constant(values: Any, dtype: DType) -> Node:
@@ -149,6 +157,16 @@ def astype_(x: Array, /, dtype: Any, *, copy: bool = True, device: None = None) 
 
 
 @composite
+def reshape_(x: Array, /, shape: Any, *, copy: bool | None = None) -> Any:
+    """The same elements in C order in another shape; one size may be -1.
+
+    ``copy`` is the Array API's: whether the result is an array of its own.
+    """
+    del copy  # no value here is ever written into
+    return reshape(x, shape)
+
+
+@composite
 def arange(
     start: Any, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: None = None
 ) -> Any:
@@ -174,7 +192,27 @@ def arange(
         raise ArgumentError("step is not 0")
     integers = all(isinstance(value, int) for value in (start, stop, step))
     kind = DTYPES["int64"] if integers else default_float()
-    return _constant(np.arange(start, stop, step), kind if dtype is None else as_dtype(dtype))
+    wanted = kind if dtype is None else as_dtype(dtype)
+    count = max(0, math.ceil((stop - start) / step))
+    if _is_long("arange", count):
+        counted = iota((count,), 0, "int64")
+        return astype(start + step * (counted if integers else astype(counted, kind)), wanted)
+    return _constant(np.arange(start, stop, step), wanted)
+
+
+def _is_long(what: str, count: int) -> bool:
+    """Whether so many numbers are counted where the function runs rather than kept as a constant.
+
+    Raises:
+        ArgumentError: if no machine has room for them.
+    """
+    if count > _MOST:
+        raise ArgumentError(f"{what} of {count} numbers does not fit into memory: check the bounds")
+    return count > _LONG
+
+
+_LONG: Final = 2**20
+_MOST: Final = 2**37  # a terabyte of float64
 
 
 @composite
@@ -194,6 +232,10 @@ def linspace(
     for name, value in (("start", start), ("stop", stop)):
         instead = f"start + (stop - start) * ug.linspace(0, 1, {num})"
         _check_number(f"linspace: {name}", value, instead)
+    if _is_long("linspace", num):
+        step = (stop - start) / (num - 1 if endpoint else num)
+        counted = astype(iota((num,), 0, "int64"), default_float())
+        return astype(start + step * counted, _dtype_or_default(dtype))
     return _constant(np.linspace(start, stop, num, endpoint=endpoint), _dtype_or_default(dtype))
 
 
@@ -205,7 +247,7 @@ def eye(
     check_device(device)
     if not is_int(k):
         raise ArgumentError(f"k is an int, got {k!r}")
-    shape = as_shape((n_rows, n_rows if n_cols is None else n_cols))
+    shape = _checked(as_shape((n_rows, n_rows if n_cols is None else n_cols)))
     on = equal(iota(shape, 0, "int64"), iota(shape, 1, "int64") - k)
     return astype(on, _dtype_or_default(dtype))
 

@@ -7,9 +7,8 @@ the four rooms hands its interpreter to :data:`INTERPRETERS` or :func:`set_evalu
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, ParamSpec, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, cast
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from unigrad.ir.nodes import CONSTANT, Node, Scope, current_scope, tensor
 from unigrad.ir.operators import install
 from unigrad.ir.source import caller_location
 from unigrad.ir.types import DTYPES, DType, NodeType, TensorType, as_dtype, is_numpy, promote, told
+from unigrad.ops.signatures import Array, signature_of, standard_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,9 +31,6 @@ __all__ = [
 ]  # fmt: skip
 
 P = ParamSpec("P")
-
-Array: TypeAlias = Annotated[Any, "an array of any framework, or what stands for one"]
-"""An array of any framework, a traced value, a node, or a Python number."""
 
 Axes: TypeAlias = "int | tuple[int, ...] | None"
 
@@ -123,6 +120,7 @@ class Op(Generic[P]):
         self.__doc__ = reference.__doc__
         self.__name__ = self.__qualname__ = name
         self.__wrapped__ = reference
+        self.__signature__ = standard_signature(reference, self.operands)
         if infix:
             install(self, infix)
         OPS[name] = self
@@ -255,10 +253,11 @@ class Composite(Op[P]):
         self.__name__ = self.__qualname__ = self.name
         self.__module__ = body.__module__
         self.__wrapped__ = body
+        self.__signature__ = standard_signature(body, self.operands)
 
     def build(self, place: Scope, operands: Sequence[Any], params: tuple[Any, ...]) -> Any:
         """Run the body on nodes."""
-        nodes = [None if operand is None else as_node(place, operand) for operand in operands]
+        nodes = as_nodes(place, operands)
         if self.variadic:
             return self.body(nodes, **self.keywords(params))
         return self.body(*nodes, **self.keywords(params))
@@ -376,6 +375,32 @@ def as_node(place: Scope, value: Any) -> Node:
     return _capture(place, value)
 
 
+def as_nodes(place: Scope, operands: Sequence[Any], *, floating: bool = False) -> list[Any]:
+    """The nodes for the operands of one call; ``None`` stays.
+
+    A Python int that no integer dtype holds is a float beside floats, as it is in Python, and a
+    ``uint64`` beside those where it is one.
+    """
+    large = [one for one in operands if one.__class__ is int and not -_BEYOND <= one < _BEYOND]
+    if not large:
+        return [None if one is None else as_node(place, one) for one in operands]
+    others = [one for one in operands if not any(one is number for number in large)]
+    nodes = [as_node(place, one) for one in others if one is not None]
+    dtypes = [tensor(node).dtype for node in nodes]
+    if floating or any(dtype.is_floating for dtype in dtypes):
+        try:
+            floats = {id(one): float(one) for one in large}
+        except OverflowError:
+            raise DTypeError("a Python int is too large for a float") from None
+        return as_nodes(place, [floats.get(id(one), one) for one in operands])
+    if DTYPES["uint64"] in dtypes:
+        wide = {id(one): number_node(place, one, DTYPES["uint64"], weak=False) for one in large}
+        return as_nodes(place, [wide.get(id(one), one) for one in operands])
+    return [None if one is None else as_node(place, one) for one in operands]  # says what is wrong
+
+
+_BEYOND: Final = 2**63
+
 _PYTHON_KINDS: Final[dict[type, str]] = {bool: "bool", int: "int64", float: "float64"}
 
 
@@ -411,7 +436,7 @@ def promoted(
         dtype = first.dtype
         if dtype.is_floating or not floating:
             return [first], dtype
-    nodes = [as_node(place, operand) for operand in operands]
+    nodes: list[Node] = as_nodes(place, operands, floating=floating)
     common, weak = tensor(nodes[0]), tensor(nodes[0]).weak
     for node in nodes[1:]:
         type_ = tensor(node)
@@ -457,31 +482,3 @@ def check_kind(dtype: DType, kinds: str) -> None:
     if dtype.kind not in _KINDS[kinds]:
         names = [name for name, known in DTYPES.items() if known.kind in _KINDS[kinds]]
         raise DTypeError(f"takes a dtype among {listed(names, conjunction='or')}; got {dtype}")
-
-
-# -- signatures ------------------------------------------------------------------------------------
-
-
-def signature_of(
-    reference: Callable[..., Any],
-) -> tuple[list[str], list[str], dict[str, Any], bool]:
-    """Operand names, parameter names, defaults, and whether the operands come as one sequence.
-
-    An argument annotated ``Array`` is an operand, ``Sequence[Array]`` all of them at once; every
-    other argument is a parameter.
-    """
-    operands: list[str] = []
-    params: list[str] = []
-    defaults: dict[str, Any] = {}
-    variadic = False
-    for parameter in inspect.signature(reference).parameters.values():
-        # Text in a module with postponed annotations, else the alias itself.
-        annotation = str(parameter.annotation).replace(str(Array), "Array").rpartition(".")[2]
-        if annotation in ("Array", "Sequence[Array]"):
-            operands.append(parameter.name)
-            variadic = variadic or annotation != "Array"
-        else:
-            params.append(parameter.name)
-            if parameter.default is not parameter.empty:
-                defaults[parameter.name] = parameter.default
-    return operands, params, defaults, variadic

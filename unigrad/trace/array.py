@@ -24,7 +24,7 @@ from unigrad.ir.nodes import (
 from unigrad.ir.operators import INFIX
 from unigrad.ir.source import caller_location, locations, variable_name
 from unigrad.ir.types import as_dtype, told
-from unigrad.ops import assignment, contraction, elementwise, indexing, reduction, shape
+from unigrad.ops import assignment, contraction, creation, elementwise, indexing, reduction, shape
 from unigrad.ops.families import as_tuple, is_int
 from unigrad.ops.spec import INTERPRETERS, Op, apply
 from unigrad.trace.memory import VIEWS, Handle, Memory, View
@@ -35,14 +35,8 @@ if TYPE_CHECKING:
     from unigrad.ir.types import DType, Shape
 
 __all__ = [
-    "OuterValueError",
-    "TracedArray",
-    "argument",
-    "captured",
-    "node_of",
-    "set_namespace",
-    "wrap",
-]
+    "ARGUMENT", "OuterValueError", "TracedArray", "fixed", "node_of", "set_namespace", "wrap",
+]  # fmt: skip
 
 
 class TracedArray(Handle):
@@ -145,9 +139,14 @@ class TracedArray(Handle):
         """See ``unigrad.argmin``."""
         return reduction.argmin(self, axis=axis, keepdims=keepdims)
 
-    def reshape(self, *sizes: Any) -> Any:
-        """See ``unigrad.reshape``; sizes may be given one by one."""
-        return shape.reshape(self, as_tuple(sizes[0]) if len(sizes) == 1 else sizes)
+    def reshape(self, *sizes: Any, order: str = "C", copy: bool | None = None) -> Any:
+        """See ``unigrad.reshape``; sizes may be given one by one, and taken in Fortran's order."""
+        wanted = as_tuple(sizes[0]) if len(sizes) == 1 else sizes
+        if order == "F":
+            return creation.reshape_(self.T, wanted[::-1], copy=copy).T
+        if order not in ("C", "A"):
+            raise ArgumentError(f"reshape: order is 'C' or 'F', got {order!r}")
+        return creation.reshape_(self, wanted, copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         """The axes in another order, reversed by default."""
@@ -158,13 +157,13 @@ class TracedArray(Handle):
         """See ``unigrad.squeeze``."""
         return shape.squeeze(self, axis=axis)
 
-    def flatten(self) -> Any:
-        """A copy with one axis, in C order."""
-        return self.ravel().copy()
+    def flatten(self, order: str = "C") -> Any:
+        """A copy with one axis, in C order or in Fortran's."""
+        return self.reshape(-1, order=order, copy=True)
 
-    def ravel(self) -> Any:
-        """One axis with every element, in C order."""
-        return shape.reshape(self, (-1,))
+    def ravel(self, order: str = "C") -> Any:
+        """One axis with every element, in C order or in Fortran's."""
+        return self.reshape(-1, order=order)
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """See ``unigrad.astype``."""
@@ -263,6 +262,12 @@ class TracedArray(Handle):
             )
         return size
 
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
     # -- comparison that Operators leaves to those who are no graph nodes --------------------------
 
     def __eq__(self, other: object) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -314,10 +319,22 @@ class TracedArray(Handle):
         )
 
     def _no_number(self) -> TracingError:
+        from unigrad.trace.messages import instead_of_a_number  # only for a message
+
         return self._refuse(
-            "is no Python number while the function is traced",
-            "keep it an array, or name the argument in static= if it is a setting",
+            "is no Python number while the function is traced", instead_of_a_number(_namespace())
         )
+
+    def __trunc__(self) -> int:
+        raise self._no_number()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say what an attribute of another library's arrays is called here."""
+        if name.startswith("_"):
+            raise AttributeError(f"a traced value has no attribute {name!r}")
+        from unigrad.trace.messages import no_attribute
+
+        raise AttributeError(no_attribute(_namespace(), name))
 
     def __float__(self) -> float:
         raise self._no_number()
@@ -357,8 +374,9 @@ class TracedArray(Handle):
         del args, kwargs
         raise self._refuse(
             "cannot become a NumPy array while the function is traced",
-            "use the functions of unigrad (or NumPy functions that unigrad knows) on it, and"
-            " ug.stack to make an array of several",
+            "a NumPy array holds numbers alone: write ug.asarray([...]) for np.array([...]), make"
+            " what you assign to with ug.zeros in place of np.zeros, and use functions of unigrad"
+            " (or those of NumPy that unigrad knows)",
         )
 
     def __copy__(self) -> TracedArray:
@@ -417,10 +435,13 @@ def node_of(value: TracedArray, place: Scope | None) -> Node:
     return value.refresh()
 
 
-def argument(node: Node) -> TracedArray:
-    """The user's handle for an input, which stays as the caller gave it."""
-    fixed = "is an argument, which stays as the caller gave it; assign to a copy, y = x.copy()"
-    return TracedArray(node, View(Memory(node, node.scope, fixed)))
+ARGUMENT = "is an argument, which stays as the caller gave it"
+
+
+def fixed(node: Node, why: str) -> TracedArray:
+    """The user's handle for what is not ours, such as an input: nothing is assigned to it."""
+    text = f"{why}; assign to a copy, y = x.copy()"
+    return TracedArray(node, View(Memory(node, node.scope, text)))
 
 
 def _name_of(node: Node) -> str:
@@ -456,12 +477,6 @@ def _trace(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if len(nodes) == 1 and op.name in VIEWS and operands[0].__class__ is TracedArray:
         made.look_at(operands[0], op, params)
     return made
-
-
-def captured(node: Node) -> TracedArray:
-    """The user's handle for an array from around the function, which stays as it is."""
-    fixed = "comes from around the function and stays as it is; assign to a copy, y = x.copy()"
-    return TracedArray(node, View(Memory(node, node.scope, fixed)))
 
 
 def _augmented(plain: Callable[..., Any]) -> Callable[..., Any]:

@@ -90,6 +90,8 @@ class Handle(Operators):
         """Note that this is the result of one of :data:`VIEWS`."""
         if op.name == "x[...]" and not self._node.ndim and Ellipsis not in params[0]:
             return  # one element is a number
+        if op.name == "reshape" and params[1:] == (True,):
+            return  # copy=True
         view = whole._looking()
         memory = view.memory
         if op.name == "reshape":

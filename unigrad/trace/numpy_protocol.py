@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from unigrad.trace.messages import INSTEAD, RENAMED, SCIPY
 from unigrad.trace.numpy_functions import (
     FUNCTIONS,
     NOT_GIVEN,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from unigrad.errors import TracingError
 
-__all__ = ["call_function", "call_ufunc", "missing"]
+__all__ = ["call_function", "call_ufunc"]
 
 # -- the tables of ufuncs --------------------------------------------------------------------------
 
@@ -43,17 +44,6 @@ _SAME: Final = {
     "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "matmul", "maximum",
     "minimum", "multiply", "negative", "not_equal", "positive", "remainder", "sign", "signbit",
     "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "trunc",
-}  # fmt: skip
-_RENAMED: Final = {
-    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
-    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "conjugate": "positive",
-    "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "power": "pow",
-    "right_shift": "bitwise_right_shift", "rint": "round", "vecdot": "vecdot",
-}  # fmt: skip
-_SCIPY: Final = {
-    "erf": "special.erf", "erfc": "special.erfc", "expit": "nn.sigmoid",
-    "gammaln": "special.gammaln", "log_expit": "nn.log_sigmoid", "psi": "special.digamma",
-    "xlog1py": "special.xlog1py", "xlogy": "special.xlogy",
 }  # fmt: skip
 _REDUCTIONS: Final = {
     "add": "sum", "logaddexp": "logsumexp", "logical_and": "all", "logical_or": "any",
@@ -123,64 +113,6 @@ _ADVICE: Final = {
     "where": "choose with ug.where(condition, a, b)",
 }
 
-_INSTEAD: Final = {
-    "arange": "write start + step * ug.arange(n), n being the number of values",
-    "allclose": "compare the results after the call",
-    "append": "use ug.concat",
-    "array_equal": "compare the results after the call",
-    "copyto": "a traced value is never written into an array: use ug.where",
-    "cond": "use ug.where, which computes both sides",
-    "det": "take it of a factor: ug.linalg.cholesky(x) has its root on the diagonal",
-    "diag": "of a matrix, use ug.einsum('ii->i', x); of a vector, x[:, None] * ug.eye(x.shape[0])",
-    "diagonal": "use ug.einsum('...ii->...i', x)",
-    "empty_like": "use ug.zeros_like",
-    "float_power": "use ug.pow",
-    "fori_loop": "write a Python loop, which is unrolled",
-    "full": "use ug.broadcast_to(value, shape)",
-    "geomspace": "write start * (stop / start) ** ug.linspace(0, 1, n)",
-    "linspace": "write start + (stop - start) * ug.linspace(0, 1, n)",
-    "logspace": "write base ** (start + (stop - start) * ug.linspace(0, 1, n))",
-    "matvec": "use ug.matmul",
-    "jacobian": "take ug.jvp along each input, or ug.vjp along each output",
-    "nan_to_num": "use ug.where(ug.isnan(x), 0, x)",
-    "scan": "write a Python loop, which is unrolled",
-    "slogdet": "take it of a factor: 2 * ug.sum(ug.log(diagonal of ug.linalg.cholesky(x)))",
-    "trace": "use ug.einsum('ii->', x)",
-    "vecmat": "use ug.matmul",
-    "vmap": "write the function for arrays with one more axis in front",
-    "while_loop": "write a Python loop of a fixed number of steps, which is unrolled",
-}
-
-
-_ELSEWHERE: Final = {
-    "amax": "max", "amin": "min", "argsort": None, "array": "asarray", "concatenate": "concat",
-    "convolve": None, "cumprod": None, "cumsum": None, "digamma": "special.digamma",
-    "dot": "matmul", "hessian": "jvp(ug.grad(f), ...)", "inner": "vecdot", "inv": "linalg.solve",
-    "jit": "function", "mod": "remainder", "norm": "sqrt(ug.sum(x * x))", "product": "prod",
-    "sigmoid": "nn.sigmoid", "sort": None, "lgamma": "special.gammaln", "transpose": "permute_dims",
-    "true_divide": "divide",
-}  # fmt: skip
-"""Names of NumPy, SciPy, PyTorch and JAX, and what unigrad calls it; ``None``: it has none."""
-
-
-def missing(namespace: Any, name: str) -> str:
-    """What to say of a name that unigrad does not have: what it is called here, or one like it."""
-    text = f"module 'unigrad' has no attribute {name!r}"
-    ours = {**_SCIPY, **_RENAMED, **_ELSEWHERE}
-    if name in _INSTEAD:
-        return f"{text}; {_INSTEAD[name]}"
-    if name in ours:
-        found = ours[name]
-        return f"{text}; {f'use ug.{found}' if found else 'unigrad has no counterpart of it'}"
-    for room in ("nn", "special", "linalg"):
-        if name in getattr(namespace, room).__all__:
-            return f"{text}; use ug.{room}.{name}"
-    import difflib  # only for a message
-
-    known: list[str] = namespace.__all__
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    return f"{text}; did you mean ug.{close[0]}?" if close else text
-
 
 def _is_neutral(name: str, value: Any) -> bool:
     if isinstance(value, tuple):  # a ufunc is given its `out` as a tuple
@@ -209,9 +141,10 @@ def _checked(
 def _unknown(namespace: Any, label: str) -> TracingError:
     """The error for what has no counterpart under the same meaning."""
     name = label.rpartition(".")[2]
-    instead = _INSTEAD.get(name, "unigrad has no counterpart of it")
-    if name not in _INSTEAD and callable(getattr(namespace, name, None)):
+    instead = INSTEAD.get(label.partition(".")[2]) or INSTEAD.get(name)
+    if instead is None and callable(getattr(namespace, name, None)):
         instead = f"use ug.{name}"
+    instead = instead or "unigrad has no counterpart of it"
     return refused(f"{label} does not work on traced values", instead)
 
 
@@ -283,8 +216,8 @@ def _target(ufunc: Any) -> str | Adapter | None:
     """The unigrad function that a ufunc means, or how it is put together."""
     name: str = ufunc.__name__
     if getattr(np, name, None) is ufunc:
-        return name if name in _SAME else _RENAMED.get(name) or _COMPOSED.get(name)
-    return _SCIPY.get(name) if _is_of_scipy(ufunc) else None
+        return name if name in _SAME else RENAMED.get(name) or _COMPOSED.get(name)
+    return SCIPY.get(name) if _is_of_scipy(ufunc) else None
 
 
 def _is_of_scipy(ufunc: Any) -> bool:

@@ -14,7 +14,7 @@ from unigrad.errors import TracingError
 from unigrad.ir.nodes import Graph, Node, Scope, caller_origin, current_scope, derived, scope
 from unigrad.ir.rebuild import close
 from unigrad.ops.spec import as_node
-from unigrad.trace.array import TracedArray, argument, node_of
+from unigrad.trace.array import ARGUMENT, TracedArray, fixed, node_of
 from unigrad.trace.capture import is_setting
 from unigrad.trace.structure import Structure, flatten, register_structure
 
@@ -79,7 +79,7 @@ def _flatten_result(result: Any) -> tuple[list[Any], Structure]:
 def _run(function: Callable[[Sequence[TracedArray]], Any], inputs: Sequence[Node]) -> Any:
     """Call the user's function; our own error is raised where NumPy put another one over it."""
     try:
-        return function([argument(node) for node in inputs])
+        return function([fixed(node, ARGUMENT) for node in inputs])
     except (TypeError, ValueError) as error:
         if isinstance(error.__cause__, TracingError):
             raise error.__cause__ from None
