@@ -148,6 +148,34 @@ def test_gradient_numpy(wanted: str, benchmark: BenchmarkFixture, record: Callab
     record(f"{wanted}, batch 32, numpy / HIPS autograd", result.ratio, goal=0.15, **micros(result))
 
 
+# On the caller's own tape, as a training loop calls it --------------------------------------------
+
+
+def steps(loss: Callable[..., Any], given: list[Any], held: list[Any]) -> Callable[[], Any]:
+    """One step of training without the optimiser's part."""
+
+    def step() -> list[Any]:
+        for parameter in held:
+            parameter.grad = None
+        loss(*given, *held).backward()
+        return [parameter.grad for parameter in held]
+
+    return step
+
+
+@BATCHES
+def test_tape_torch(batch: int, benchmark: BenchmarkFixture, record: Callable) -> None:
+    torch = pytest.importorskip("torch")
+    given = arrays("torch", network.arguments(batch))
+    held = [torch.nn.Parameter(tensor.clone()) for tensor in given[2:]]
+    ours = steps(network.loss, given[:2], held)
+    theirs = steps(native("network", "torch").loss, given[:2], held)
+    same(ours(), theirs())
+    result = timed(benchmark, ours, theirs)
+    what = f"loss(...).backward() of parameters, batch {batch}, torch:eager / plain PyTorch"
+    record(what, result.ratio, goal=1.2, **micros(result))
+
+
 # The framework's own way to differentiate, through us and by hand ---------------------------------
 
 NATIVE = ("torch:eager", "tensorflow:eager", "tensorflow:graph", "tensorflow:xla", "jax:jit")

@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from unigrad.config import canonical_device
 from unigrad.errors import BackendError, DTypeError, TargetError, listed
 from unigrad.ir.types import DTYPES, TensorType
-from unigrad_torch.tape import attach
+from unigrad_torch.tape import attach, exact, is_casting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from unigrad.ir.types import DType
 
 __all__ = [
-    "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_TESTS", "VERSION", "asarray",
-    "attach", "check_device", "compile", "copy", "device_of", "devices", "follows", "from_dlpack",
-    "from_numpy", "is_native", "on_tape", "opaque", "place", "synchronise", "to_numpy", "type_of",
+    "ARRAY_TYPE", "GUARD_ACTIVE", "GUARD_FACTS", "GUARD_NAMES", "GUARD_RECORDED", "GUARD_TESTS",
+    "GUARD_TYPES", "VERSION", "asarray", "attach", "check_device", "compile", "copy",
+    "device_of", "devices", "exact", "follows", "from_dlpack", "from_numpy", "is_casting",
+    "is_native", "on_tape", "opaque", "place", "synchronise", "to_numpy", "type_of",
 ]  # fmt: skip
 
 ARRAY_TYPE: Final = torch.Tensor
@@ -43,20 +44,28 @@ _stack: Final[Callable[[], Any]] = _open._C._functorch.peek_interpreter_stack  #
 GUARD_ACTIVE: Final = "stack() is None and forward_ad._current_level < 0"
 """Whether no transform of ``torch.func`` and no forward-mode level is active."""
 
-GUARD_TESTS: Final = (
-    "type({x}) is Tensor",
+_SAME: Final = (
+    "type({x}) is {x}_type",
     "{x}.dtype is {x}_dtype",
     "{x}.shape == {shape}",
     "{x}.device == {x}_device",
-    "not ({x}.requires_grad and is_grad_enabled())",
 )
-"""What a tensor must be to take the fast way; a parameter or a subclass goes the general way."""
+GUARD_TESTS: Final = (*_SAME, "not ({x}.requires_grad and is_grad_enabled())")
+"""What a tensor must be to take the fast way off the tape."""
+
+GUARD_RECORDED: Final = {
+    "reverse": (_SAME, f"is_grad_enabled() and {GUARD_ACTIVE}", "{x}.requires_grad")
+}
+"""On a tape: what each tensor must be, what must be active, what one of the tensors must be."""
+
+GUARD_TYPES: Final = (torch.Tensor, torch.nn.Parameter)
+"""What takes the fast way; another subclass goes the general way."""
 
 GUARD_FACTS: Final = ("dtype", "device")
 """What the tests compare with the tensor that the guard was made for, as ``{x}_dtype``."""
 
 GUARD_NAMES: Final[dict[str, Any]] = {
-    "Tensor": torch.Tensor, "stack": _stack, "forward_ad": forward_ad,
+    "stack": _stack, "forward_ad": forward_ad,
     "is_grad_enabled": torch.is_grad_enabled,
 }  # fmt: skip
 

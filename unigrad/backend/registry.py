@@ -94,6 +94,14 @@ class Tape(Protocol):
         """The ``"vjp"`` (of inputs and cotangents) or ``"jvp"`` (of inputs and tangents)."""
         ...
 
+    def keeping(self, wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Any:
+        """The function and its vjp as native functions that share what the first computed.
+
+        ``forward`` takes the arguments and returns the results, then what is kept; ``pull`` of
+        some of ``wrt`` takes the arguments, what was kept and the cotangents.
+        """
+        ...
+
 
 class Transform(NamedTuple):
     """A derivative that a framework is to take.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from unigrad.compiler.arguments import flat_signature
 from unigrad.compiler.function import Function, placed
 from unigrad.compiler.pipeline import is_native, optimise, passes_of
+from unigrad.compiler.tape import Kept
 from unigrad.ir.nodes import Graph, Scope, current_scope
 from unigrad.ir.rebuild import close, inline
 from unigrad.ops.apply import jvp_of, results, vjp_of
@@ -17,10 +18,12 @@ from unigrad.transforms.reverse import reverse
 from unigrad.transforms.split import Halves, split
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from unigrad.backend.registry import Backend
     from unigrad.passes.pipeline import Passes
 
-__all__ = ["graph_derivative", "graph_function", "residual_pullback"]
+__all__ = ["graph_derivative", "graph_function", "kept", "residual_pullback"]
 
 
 def _closed_here(graph: Graph, nodes: list[Any]) -> Graph:
@@ -103,6 +106,28 @@ def residual_pullback(function: Function, args: tuple[Any, ...]) -> Any:
         return arguments.rebuild(functions[1](*values, *residuals, *cotangents))[0]
 
     return traced.structure.unflatten(kept[: len(graph.outputs)]), pull
+
+
+def kept(
+    graph: Graph,
+    wrt: tuple[int, ...],
+    seeds: tuple[int, ...],
+    passes: Passes,
+    native: Callable[[Graph], Callable[..., Any]],
+) -> Kept:
+    """A function and its vjp for the caller's tape, made native by ``native``."""
+    halves = split_derivative(graph, wrt, seeds, passes)
+    pulls: dict[tuple[int, ...], Callable[..., Any]] = {}
+
+    def pull(wanted: tuple[int, ...]) -> Callable[..., Any]:
+        known = pulls.get(wanted)
+        if known is None:
+            outputs = [halves.second.outputs[wrt.index(position)] for position in wanted]
+            part = Graph(halves.second.inputs, outputs, name=halves.second.name)
+            known = pulls[wanted] = native(part)
+        return known
+
+    return Kept(native(halves.first), pull)
 
 
 def graph_derivative(

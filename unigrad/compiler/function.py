@@ -151,7 +151,7 @@ class Function:
         compiled: Compiled,
     ) -> None:
         """Let the next call of this signature go the fast way, if it is one of plain arrays."""
-        if place[-1] is not None or compiled.traced.hidden:
+        if compiled.traced.hidden:
             return
         if not all(plan.__class__ is int for plan in arguments.plan):
             return

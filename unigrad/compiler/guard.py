@@ -31,6 +31,9 @@ def guard(
     leaves: Sequence[Leaf],
     native: Callable[..., Any],
     runtime: Any,
+    tests: Sequence[str],
+    active: str,
+    recorded: str,
     *,
     asarray: Callable[..., Any],
     numpy_out: bool,
@@ -50,6 +53,9 @@ def guard(
         leaves: these arrays.
         native: the native function of them.
         runtime: that of the backend.
+        tests: what a native array must be, as text about ``{x}`` of shape ``{shape}``.
+        active: what must be so whatever the arrays are.
+        recorded: what one of the native arrays at least must be.
         asarray: what brings a NumPy array to the backend.
         numpy_out: whether results are NumPy arrays.
         device: the device that the target names.
@@ -76,7 +82,8 @@ def guard(
     forms = _containers(args, space)
     if forms is None:
         return None
-    tests: list[str] = []
+    asked: list[str] = []
+    native_names: list[str] = []
     passed: list[str] = []
     is_numpy = runtime.ARRAY_TYPE is np.ndarray
     for name, leaf in zip(names, leaves, strict=True):
@@ -84,14 +91,14 @@ def guard(
         if leaf.owner == "python":
             space[f"{name}_type"] = type(leaf.value)
             space[f"{name}_dtype"] = dtype.numpy.type if is_numpy else dtype
-            tests.append(f"type({name}) is {name}_type")
+            asked.append(f"type({name}) is {name}_type")
             passed.append(
                 f"{name}_dtype({name})" if is_numpy else f"asarray({name}, {name}_dtype, device)"
             )
             continue
         if leaf.owner == "numpy":
             space[f"{name}_dtype"] = dtype.numpy
-            tests += [
+            asked += [
                 f"type({name}) is ndarray",
                 f"{name}.dtype is {name}_dtype",
                 f"{name}.shape == {shape}",
@@ -102,7 +109,9 @@ def guard(
         for fact in runtime.GUARD_FACTS:
             found = getattr(leaf.value, fact)
             space[f"{name}_{fact}"] = found() if callable(found) else found
-        tests += [test.format(x=name, shape=shape) for test in runtime.GUARD_TESTS]
+        space[f"{name}_type"] = type(leaf.value)
+        native_names.append(name)
+        asked += [test.format(x=name, shape=shape) for test in tests]
         moves = device is not None and runtime.place(leaf.value, device) is not leaf.value
         passed.append(f"place({name}, device)" if moves else name)
     call = f"native({', '.join(passed)})"
@@ -110,9 +119,9 @@ def guard(
         call, outputs, shared, numpy_out=numpy_out, is_numpy=is_numpy, render=render, nested=nested
     )
     lines = silenced(lines, runtime)
-    active = getattr(runtime, "GUARD_ACTIVE", "")
-    if active and any(leaf.owner not in ("python", "numpy") for leaf in leaves):
-        tests.insert(0, active)
+    if active and native_names:
+        asked.insert(0, active)
+    asked += _any_of(recorded, native_names)
     # Bare arrays are named as they are passed; others are taken out of what holds them.
     given = [f"a{position}" for position in range(len(args))]
     taken: list[str] = []
@@ -123,7 +132,7 @@ def guard(
             taken.append(f"{name} = {access}")
     inner = [
         *taken,
-        f"if {' and '.join(tests) or 'True'}:",
+        f"if {' and '.join(asked) or 'True'}:",
         *(f"    {line}" for line in lines),
     ]
     if forms:
@@ -136,6 +145,11 @@ def guard(
         "    return MISS",
     ]
     return load("\n".join(body) + "\n", "guard", f"guard {label}", space)
+
+
+def _any_of(test: str, names: Sequence[str]) -> list[str]:
+    """The test that one of these arrays passes ``test``; none if there is nothing to ask."""
+    return [f"({' or '.join(test.format(x=name) for name in names)})"] if test and names else []
 
 
 def _containers(args: Sequence[Any], space: dict[str, Any]) -> list[str] | None:
@@ -178,13 +192,15 @@ def _is_record(kind: Any) -> bool:
 
 def silencing(runtime: Any) -> dict[str, Any]:
     """The names that :func:`silenced` lines use."""
-    if not hasattr(runtime, "silence"):
-        return {}
-    return {"silence": runtime.silence, "restore": runtime.restore}
+    names = ("silence", "restore", "is_casting", "exact")
+    return {name: getattr(runtime, name) for name in names if hasattr(runtime, name)}
 
 
 def silenced(lines: list[str], runtime: Any) -> list[str]:
-    """Lines that run without the framework's floating point warnings, if it gives any."""
+    """Lines that run without the framework's warnings and casts of its own, if it has any."""
+    if hasattr(runtime, "is_casting"):
+        exact = ["if is_casting():", "    with exact():", *(f"        {line}" for line in lines)]
+        return [*exact, *lines]
     if not hasattr(runtime, "silence"):
         return lines
     inside = [f"    {line}" for line in lines]

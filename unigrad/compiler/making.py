@@ -17,10 +17,10 @@ from unigrad.backend import registry
 from unigrad.backend.load import load
 from unigrad.compiler.arguments import leaf_of
 from unigrad.compiler.guard import guard, returned, silenced, silencing
-from unigrad.compiler.pipeline import Program, build, is_native
+from unigrad.compiler.pipeline import Program, build, is_native, passes_of
 from unigrad.compiler.render import literal
 from unigrad.compiler.state import log
-from unigrad.compiler.tape import Tape
+from unigrad.compiler.tape import Kept, Tape
 from unigrad.errors import DifferentiationError, locate
 from unigrad.ir.nodes import CONSTANT, INPUT, Node
 from unigrad.ir.source import caller_location
@@ -77,11 +77,13 @@ class Compiled:
 
     Attributes:
         call: takes the arrays of a call, returns what the user gets.
+        native: the native function that it calls: that of the program, or a node of a tape.
         program: the native function and its source.
         traced: the graph and the structure of the result.
     """
 
     call: Callable[..., Any]
+    native: Callable[..., Any]
     program: Program
     traced: Traced
 
@@ -114,7 +116,20 @@ def make(
     )  # fmt: skip
     function = program.call
     if one_node:
-        function = runtime.attach(function, Tape(traced.graph, backend), place.tape)
+
+        def native_of(graph: Graph) -> Callable[..., Any]:
+            label = f"{place.label} {graph.name}"
+            return build(
+                graph, backend, settings, wanted, name=graph.name, label=label,
+                render=lambda _: None,
+            ).call  # fmt: skip
+
+        def keeping(wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Kept:
+            from unigrad.compiler.derivative import kept  # imported by need
+
+            return kept(traced.graph, wrt, seeds, passes_of(settings), native_of)
+
+        function = runtime.attach(function, Tape(traced.graph, backend, keeping), place.tape)
     shared = _shared(program.graph, place) if not one_node else [""] * len(names)
     finish = _finish(
         function, runtime, traced, place, shared, nested=nested, label=f"{place.label} {name}"
@@ -130,8 +145,8 @@ def make(
         # Guests: tensors of another framework than the target's go there and come back.
         home = registry.runtime(registry.found(min(owners)))
         aliases = _aliases(program.graph, views=True)
-        return Compiled(_round_trip(call, runtime, home, aliases), program, traced)
-    return Compiled(call, program, traced)
+        return Compiled(_round_trip(call, runtime, home, aliases), function, program, traced)
+    return Compiled(call, function, program, traced)
 
 
 def _is_assignable(text: str) -> bool:
@@ -201,23 +216,28 @@ def fast_way(
         for position, inside in places:
             accesses[position] = f"a{number}{inside}"
     runtime = registry.runtime(place.backend)
+    kinds = getattr(runtime, "GUARD_TYPES", (runtime.ARRAY_TYPE,))
+    tests: Any = getattr(runtime, "GUARD_TESTS", ()), getattr(runtime, "GUARD_ACTIVE", ""), ""
+    if place.tape is not None:
+        tests = getattr(runtime, "GUARD_RECORDED", {}).get(place.tape)
+        if tests is None:
+            return None
     if place.native_in and (
         not hasattr(runtime, "GUARD_TESTS")
         or any(leaf.owner not in ("python", place.backend.name) for leaf in leaves)
-        or any(
-            leaf.owner != "python" and type(leaf.value) is not runtime.ARRAY_TYPE for leaf in leaves
-        )
+        or any(leaf.owner != "python" and type(leaf.value) not in kinds for leaf in leaves)
     ):
         return None
     graph = compiled.traced.graph
+    one_node = compiled.native is not compiled.program.call
     return guard(
-        args, accesses, leaves, compiled.program.call, runtime,
+        args, accesses, leaves, compiled.native, runtime, *tests,
         asarray=way_in(place.native_in, runtime), numpy_out=not place.native_in,
         device=place.device, outputs=graph.output_types,
-        shared=_shared(compiled.program.graph, place),
+        shared=[""] * len(graph.outputs) if one_node else _shared(compiled.program.graph, place),
         rebuild=compiled.traced.structure.unflatten,
         render=lambda texts: literal(compiled.traced.structure, texts),
-        nested=not compiled.program.emitted.flat, label=f"{place.label} {name}",
+        nested=not one_node and not compiled.program.emitted.flat, label=f"{place.label} {name}",
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unigrad.errors import RuleError
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from unigrad.backend.registry import Backend
     from unigrad.ir.nodes import Graph
 
-__all__ = ["Tape", "set_derivative"]
+__all__ = ["Kept", "Tape", "set_derivative"]
 
 
 def _no_derivative(*args: Any) -> Any:
@@ -28,17 +28,37 @@ def set_derivative(derive: Callable[..., Any]) -> None:
     _derive = derive
 
 
+class Kept(NamedTuple):
+    """A function that keeps what its derivative reads; both are native functions of flat arrays.
+
+    Attributes:
+        forward: from the arguments to the results, then what is kept.
+        pull: for the positions that are wanted, from the arguments, what was kept and the
+            cotangents to their cotangents.
+    """
+
+    forward: Callable[..., tuple[Any, ...]]
+    pull: Callable[[tuple[int, ...]], Callable[..., tuple[Any, ...]]]
+
+
 class Tape:
     """What a runtime needs to put a function on the caller's tape as one node.
 
     Attributes:
         graph: the function's graph; inputs are the arrays of the call, then the hidden ones.
         backend: the backend whose tape it is.
+        keeping: splits the derivative in these inputs, of these outputs, in two parts.
     """
 
-    def __init__(self, graph: Graph, backend: Backend) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        backend: Backend,
+        keeping: Callable[[tuple[int, ...], tuple[int, ...]], Kept],
+    ) -> None:
         self.graph = graph
         self.backend = backend
+        self.keeping = keeping
 
     def derivative(self, kind: str, wrt: tuple[int, ...], seeds: tuple[int, ...] = ()) -> Any:
         """The derivative as a function of flat arrays: ``"vjp"`` (cotangents last) or ``"jvp"``."""
