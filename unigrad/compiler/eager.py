@@ -29,12 +29,13 @@ _functions: dict[Any, Function] = {}
 def evaluate(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run an op on arrays; the result is of their kind.
 
-    An op without operands (a creation function) is traced where a function is being traced, and
-    otherwise makes an array of the current target.
+    A creation function, of nothing but a shape or like another array, is traced where a function is
+    being traced, so that it can be assigned to; otherwise it makes an array of the current target,
+    or of the other one's kind.
     """
     operands, params = op.bind(args, kwargs)
     place = current_scope()
-    if place is not None and not operands:
+    if place is not None and (not operands or op.name.endswith("_like")):
         # A rule that needs `iota` works on nodes; a user who writes `ug.zeros` on traced values.
         made = apply(op, place, operands, params)
         return wrap(made) if op.public else made

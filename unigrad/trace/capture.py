@@ -67,10 +67,7 @@ def refusal(value: Any) -> DTypeError | None:
         return None
     if is_numpy(value):
         if value.dtype == object:
-            return DTypeError(
-                "a NumPy array of Python objects has no dtype to compute in; convert it with"
-                " .astype(float) or build it from rows of equal length"
-            )
+            return _of_objects(value)
         if value.dtype.kind not in "biufc" and value.dtype.name not in DTYPES:
             return DTypeError(f"a NumPy array of dtype {value.dtype} holds no numbers")
         return None
@@ -82,6 +79,20 @@ def refusal(value: Any) -> DTypeError | None:
         return DTypeError("None is not an array")
     prefix = "" if module == "builtins" else f"{module}."
     return DTypeError(f"{with_article(prefix + kind.__name__)} is not an array")
+
+
+def _of_objects(value: NumPyArray) -> DTypeError:
+    """A NumPy array of Python objects, some of which may be traced values."""
+    if any(isinstance(one, TracedArray) for one in value.flat):
+        return DTypeError(
+            "a NumPy array of Python objects that holds traced values is no array of numbers; make"
+            " one with ug.asarray(y.tolist()), or assign to one made by ug.zeros in place of"
+            " np.empty"
+        )
+    return DTypeError(
+        "a NumPy array of Python objects has no dtype to compute in; convert it with .astype(float)"
+        " or build it from rows of equal length"
+    )
 
 
 def _not_one_array(kind: str, values: Sequence[Any]) -> DTypeError:

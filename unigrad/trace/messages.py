@@ -145,8 +145,8 @@ def instead_of_a_number(namespace: Any) -> str:
             return f"write {ours} for math.{name}"
     return (
         "keep it an array (a NumPy array cannot hold it: assign to one made by ug.zeros in place of"
-        " np.zeros), write ug.exp for math.exp and so on, or name the argument in static= if it is"
-        " a setting"
+        " np.zeros, or by ug.asarray(y, copy=True)), write ug.exp for math.exp and so on, or name"
+        " the argument in static= if it is a setting"
     )
 
 

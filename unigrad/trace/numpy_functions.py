@@ -206,10 +206,15 @@ def _round(ug: Any, /, a: Any, decimals: int = 0) -> Any:
     return ug.round(a)
 
 
-@_means("copy", "real")
+@_means("copy")
+def _copy(ug: Any, /, a: Any) -> Any:
+    return ug.asarray(as_operand(ug, a), copy=True)
+
+
+@_means("real")
 def _itself(ug: Any, /, a: Any) -> Any:
     del ug
-    return a  # a traced value is real and never changes
+    return a  # a traced value is real
 
 
 # -- shapes ----------------------------------------------------------------------------------------

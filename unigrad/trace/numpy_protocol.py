@@ -185,7 +185,7 @@ def call_ufunc(
         return _reduce(namespace, ufunc, values, kwargs)
     if method == "at":
         what = f"{label}.at changes an array in place"
-        raise refused(what, "a traced value never changes: build a new one with ug.where")
+        raise refused(what, "assign: y[i] += value, in which no index occurs twice")
     if method == "outer":
         label = f"{label}.outer"
         left, right = (namespace.asarray(value) for value in values)

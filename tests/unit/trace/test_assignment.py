@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import unigrad as ug
 from tests.targets import FRAMEWORKS, PYTORCH_IS_LOUD, TARGETS, of, ways
-from unigrad.errors import ArgumentError, IndexRangeError, ShapeError, TracingError
+from unigrad.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError, TracingError
 from unigrad.trace import memory
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = PYTORCH_IS_LOUD
 
 X = np.array([1.0, 2.0, 3.0])
+OUTSIDE = np.zeros(3)
 SQUARE = np.arange(12.0).reshape(3, 4) + 1.0
 
 
@@ -53,12 +54,12 @@ def _keys(draw: st.DrawFn, shape: tuple[int, ...]) -> Any:
         return np.array(draw(st.lists(st.booleans(), min_size=shape[0], max_size=shape[0])))
     if kind == 1:
         return np.array(draw(st.lists(st.integers(-shape[0], shape[0] - 1), max_size=4)), int)
-    entries: list[Any] = [
-        draw(st.integers(-size, size - 1) | _slices)
-        for size in shape[: draw(st.integers(0, len(shape)))]
-    ]
-    if draw(st.booleans()):
-        entries.insert(draw(st.integers(0, len(entries))), Ellipsis)
+    before = draw(st.integers(0, len(shape)))
+    behind = draw(st.integers(0, len(shape) - before))
+    entries: list[Any] = [draw(st.integers(-size, size - 1) | _slices) for size in shape[:before]]
+    if behind or draw(st.booleans()):
+        last = shape[len(shape) - behind :]
+        entries += [..., *(draw(st.integers(-size, size - 1) | _slices) for size in last)]
     return tuple(entries) if len(entries) != 1 or draw(st.booleans()) else entries[0]
 
 
@@ -267,8 +268,11 @@ def test_a_recurrence_is_written_into_an_array() -> None:
         lambda x: ug.ones((3,)),
         lambda x: ug.full(3, 2.0),
         ug.zeros_like,
+        lambda x: ug.ones_like(OUTSIDE),
+        lambda x: ug.full_like(OUTSIDE, 2.0),
         lambda x: x + 1.0,
         lambda x: x.copy(),
+        np.copy,
         copy.copy,
         copy.deepcopy,
         lambda x: ug.asarray(x, copy=True),
@@ -290,8 +294,6 @@ def test_what_a_function_made_can_be_assigned_to(make: Callable[[Any], Any]) -> 
 
 
 # -- what is refused -------------------------------------------------------------------------------
-
-OUTSIDE = np.zeros(3)
 
 
 def _argument(x: Any) -> None:
@@ -442,3 +444,14 @@ def test_the_dtype_of_nested_lists_is_that_of_all_members() -> None:
 def test_rows_of_unequal_length_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"one shape, got \(2,\) and \(1,\)"):
         ug.function(lambda x: ug.asarray([[x[0], 1.0], [x[1]]]))(X)
+
+
+def test_an_array_of_objects_becomes_one_of_numbers() -> None:
+    def held(x: Any) -> Any:
+        y = np.empty(2, object)
+        y[0], y[1] = x[0], 1.0
+        return y
+
+    with pytest.raises(DTypeError, match=r"make one with ug\.asarray\(y\.tolist\(\)\)"):
+        ug.function(lambda x: ug.sum(held(x)))(X)
+    assert ug.function(lambda x: ug.sum(ug.asarray(held(x).tolist())))(X) == 2.0
