@@ -176,6 +176,54 @@ def test_tape_torch(batch: int, benchmark: BenchmarkFixture, record: Callable) -
     record(what, result.ratio, goal=1.2, **micros(result))
 
 
+@pytest.mark.parametrize("way", ["eager tape", "inside tf.function"])
+@BATCHES
+def test_tape_tensorflow(
+    way: str, batch: int, benchmark: BenchmarkFixture, record: Callable
+) -> None:
+    tf = pytest.importorskip("tensorflow")
+    given = arrays("tensorflow", network.arguments(batch))
+    held = [tf.Variable(tensor) for tensor in given[2:]]
+    by_hand_loss = native("network", "tensorflow").loss
+
+    def taped(loss: Callable[..., Any]) -> Callable[[], Any]:
+        def step() -> Any:
+            with tf.GradientTape() as tape:
+                value = loss(*given[:2], *held)
+            return tape.gradient(value, held)
+
+        return step
+
+    if way == "eager tape":  # the same kind of function on both sides
+        ours, theirs = taped(network.loss), taped(tf.function(by_hand_loss))
+    else:
+        ours, theirs = tf.function(taped(network.loss)), tf.function(taped(by_hand_loss))
+    same(ours(), theirs())
+    result = timed(benchmark, ours, theirs)
+    record(
+        f"gradient of variables, batch {batch}, tensorflow, {way} / by hand",
+        result.ratio,
+        goal=1.2,
+        **micros(result),
+    )
+
+
+@BATCHES
+def test_tape_jax(batch: int, benchmark: BenchmarkFixture, record: Callable) -> None:
+    jax = pytest.importorskip("jax")
+    given = arrays("jax", network.arguments(batch))
+
+    def compiled(loss: Callable[..., Any]) -> Callable[[], Any]:
+        derivative = jax.jit(jax.value_and_grad(loss, argnums=PARAMETERS))
+        return waiting("jax", partial(derivative, *given))
+
+    ours, theirs = compiled(network.loss), compiled(native("network", "jax").loss)
+    same(ours(), theirs())
+    result = timed(benchmark, ours, theirs)
+    what = f"jax.jit(jax.value_and_grad(loss)), batch {batch} / by hand"
+    record(what, result.ratio, goal=1.2, **micros(result))
+
+
 # The framework's own way to differentiate, through us and by hand ---------------------------------
 
 NATIVE = ("torch:eager", "tensorflow:eager", "tensorflow:graph", "tensorflow:xla", "jax:jit")

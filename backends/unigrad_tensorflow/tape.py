@@ -5,8 +5,9 @@ accumulator obey it alike, nested in any order. ``tf.custom_gradient`` would be 
 mode, without a word, and a ``tf.function`` around it loses what a tape sees of its tangents. Where
 a graph is being built, the operation also tells what differentiates the graph later.
 
-The derivative is again a unigrad function, which puts itself on the tape in its turn: so every
-order of derivative is one more operation of the same kind.
+The derivative reads what the operation kept. One that is itself followed, or asked for in a graph,
+is computed from the arguments instead: it is again a unigrad function, which puts itself on the
+tape in its turn, so that every order of derivative is one more operation of the same kind.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe  # pyright: ignore[reportUnknownVariableType]
 from tensorflow.python.eager import forwardprop_util, record
+
+from unigrad.errors import UnigradError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Sequence
@@ -78,12 +81,18 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
     types = [*tape.graph.input_types, *(tape.graph.output_types[i] for i in seeds)]
     pushed_types = [*tape.graph.input_types, *(tape.graph.input_types[i] for i in wrt)]
 
+    keeps = _keeping(tape, wrt, seeds) if isinstance(kind, tuple) else None
+
     def operation(*values: Any) -> tuple[Any, ...]:
         building = not _tf.executing_eagerly()
         if building:
             values = _inside(values)
+        residuals: Sequence[Any] = ()
 
         def backward(*cotangents: Any) -> Sequence[Any]:
+            # A graph gets it all from its optimiser; what is followed is differentiated again.
+            if keeps is not None and not building and no_tape() and _tf.executing_eagerly():
+                return keeps[1](*values, *residuals, *cotangents)
             with _typed((*values, *cotangents), types):
                 return tape.derivative("vjp", wrt, seeds)(*values, *cotangents)
 
@@ -93,7 +102,11 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
             return [found[i] for i in seeds]
 
         with _record.stop_recording():
-            results = _apart(native(*values), values)
+            if keeps is None or building:
+                results = _apart(native(*values), values)
+            else:
+                found = keeps[0](*values)
+                results, residuals = _apart(found[: len(outputs)], values), found[len(outputs) :]
             if wrt and seeds and building:
                 marked = _with_gradient(
                     [results[i] for i in seeds], [values[i] for i in wrt], backward
@@ -106,6 +119,15 @@ def attach(native: Callable[..., Any], tape: Tape, kind: Any) -> Callable[..., A
         return tuple(results)
 
     return operation
+
+
+def _keeping(tape: Tape, wrt: tuple[int, ...], seeds: tuple[int, ...]) -> Any:
+    """The function that keeps what its pull reads, and that pull; ``None`` if there is none."""
+    if wrt and seeds:
+        with suppress(UnigradError):  # what has no derivative says so when it is asked for one
+            kept = tape.keeping(wrt, seeds)
+            return kept.forward, kept.pull(wrt)
+    return None
 
 
 def _inside(values: Sequence[Any]) -> tuple[Any, ...]:

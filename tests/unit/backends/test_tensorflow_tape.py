@@ -528,3 +528,37 @@ def test_graphs_go_when_nobody_needs_them() -> None:
         for _ in range(3):
             once(autodiff)
         assert alive() <= before
+
+
+# -- what a training loop does ---------------------------------------------------------------------
+
+
+def quotient(x: Any, y: Any) -> Any:
+    return ug.sum(ug.exp(x) / y), x * y
+
+
+def test_a_variable_that_is_assigned_after_the_call_counts_as_it_was() -> None:
+    function = ug.function(quotient)
+    for _ in range(2):
+        x, y = tf.Variable([0.0, 1.0], dtype=tf.float64), tf.Variable([2.0, 4.0], dtype=tf.float64)
+        with tf.GradientTape(persistent=True) as tape:
+            total, product = function(x, y)
+        x.assign([7.0, 7.0])
+        want = np.exp([0.0, 1.0]) / [2.0, 4.0]
+        np.testing.assert_allclose(tape.gradient(total, x), want)
+        np.testing.assert_allclose(tape.gradient(product, x), [2.0, 4.0])
+        assert tape.gradient(total, tf.Variable(1.0)) is None
+
+
+def test_a_gradient_inside_of_its_own_tape_and_of_another_is_differentiated_again() -> None:
+    function = ug.function(lambda x: ug.sum(x**3 + ug.exp(x)))
+    for _ in range(2):
+        x = tf.Variable([0.0, 1.0], dtype=tf.float64)
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                value = function(x)
+            slope = inner.gradient(value, x)
+        np.testing.assert_allclose(slope, 3 * np.array([0.0, 1.0]) ** 2 + np.exp([0.0, 1.0]))
+        np.testing.assert_allclose(
+            outer.gradient(slope, x), 6 * np.array([0.0, 1.0]) + np.exp([0.0, 1.0])
+        )
