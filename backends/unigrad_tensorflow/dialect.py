@@ -104,6 +104,7 @@ DIALECT = Dialect(
     number="tf.constant({value}, dtype={dtype})",
     helpers=VALUES + TRANSFORMS,
     size="size_of({x}, {axis})",
+    larger="tf.maximum",
     rule="differentiated({value}, {pulls}, {pushes})",
     fused=FUSED,
     rows={

@@ -134,6 +134,7 @@ class Dialect:
         devices: how this framework spells a device where arrays are made; ``None`` if the text does
             not say where it runs.
         size: how the size of an axis is read, with ``{x}`` and ``{axis}``.
+        larger: a function that gives the larger one of two sizes.
 
     Raises:
         RuleError: if a row names an argument that its op does not have, or does not parse.
@@ -154,6 +155,7 @@ class Dialect:
         rule: str = "",
         devices: Callable[[str], str] | None = str,
         size: str = "{x}.shape[{axis}]",
+        larger: str = "max",
     ) -> None:
         self.name = name
         self.imports = dict(imports)
@@ -164,6 +166,7 @@ class Dialect:
         self.rule = rule
         self.devices = devices
         self.size = size
+        self.larger = larger
         self.helpers = _helpers(helpers)
         self.templates: dict[Any, tuple[Template, ...]] = {}
         self.add(rows)

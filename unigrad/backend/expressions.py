@@ -14,7 +14,7 @@ from unigrad.backend.dialect import ATOM, LOWEST, binding_of
 from unigrad.backend.plan import is_default
 from unigrad.backend.spelling import nonfinite, number_text, tidy, tuple_text
 from unigrad.errors import RuleError, UnsupportedError, listed, locate
-from unigrad.ir.dims import Dim, substitute, symbol, symbols_of
+from unigrad.ir.dims import Dim, inside_of, substitute, symbol, symbols_of
 from unigrad.ir.nodes import CONSTANT, Graph, Node, graph_parameters, tensor
 from unigrad.ir.source import caller_location, locations
 from unigrad.ir.types import DType, TensorType, told
@@ -188,9 +188,34 @@ class Expressions:
         names = symbols_of(size)
         for name in sorted(names - sizes.keys()):
             sizes[name] = self._fresh(name, "size")
-        if all(sizes[name] == name for name in names):
-            return str(size)
-        return str(substitute(size, {name: symbol(sizes[name]) for name in names}))
+        if any(sizes[name] != name for name in names):
+            text = str(substitute(size, {name: symbol(sizes[name]) for name in names}))
+        else:
+            text = str(size)
+        if "max(" not in text:
+            return text
+        self._used.add(self.dialect.larger.partition(".")[0])
+        return text.replace("max(", f"{self.dialect.larger}(")
+
+    def _bound(self, bound: Any, size: Any) -> str:
+        """A bound of a slice of an axis: one that is counted from its end, or cut there, as such.
+
+        Python and the frameworks count and cut by themselves: ``x[-3:]`` and ``x[:4]``.
+        """
+        if isinstance(bound, Dim) and isinstance(size, Dim):
+            before, after = inside_of(bound), inside_of(size - bound)
+            from_end = None if before is None else size - before
+            if isinstance(from_end, int) and from_end > 0:
+                return f"-{from_end}"
+            cut = None if after is None else size - after
+            if isinstance(cut, int) and cut >= 0:
+                return str(cut)
+        return self._value(bound)
+
+    def _element(self, entry: Any, size: Any) -> str:
+        """An index of one element: one that is counted from the end as such, which is checked."""
+        from_end = size - entry if isinstance(entry, Dim) and isinstance(size, Dim) else None
+        return f"-{from_end}" if isinstance(from_end, int) else self._value(entry)
 
     def _entry(self, entry: Any) -> str:
         """One entry of a basic index as an object."""
@@ -212,11 +237,13 @@ class Expressions:
                     low = "" if size is not None and start == size - 1 else self._value(start)
                     high = "" if stop is None else self._value(stop)
                 else:
-                    low = "" if isinstance(start, int) and start == 0 else self._value(start)
-                    high = "" if stop is size or stop == size else self._value(stop)
+                    low = "" if isinstance(start, int) and start == 0 else self._bound(start, size)
+                    high = "" if stop is size or stop == size else self._bound(stop, size)
                 parts.append(f"{low}:{high}" + ("" if step == 1 else f":{step}"))
+            elif entry is None:
+                parts.append("None")
             else:
-                parts.append("None" if entry is None else self._value(entry))
+                parts.append(self._element(entry, type_.shape[axis] if type_ is not None else None))
             axis += entry is not None
         while len(parts) > 1 and parts[-1] == ":":
             parts.pop()

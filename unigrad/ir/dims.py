@@ -12,16 +12,15 @@ import heapq
 import itertools
 import keyword
 import math
-import re
 import sys
 import unicodedata
 from numbers import Integral
-from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self, TypeAlias, cast, final
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self, TypeAlias, TypeGuard, cast, final
 
 from unigrad.errors import ShapeError, TracingError, UnigradError, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 __all__ = [
     "Dim",
@@ -29,25 +28,29 @@ __all__ = [
     "Size",
     "evaluate",
     "exact_quotient",
-    "parse_size",
+    "inside_of",
+    "intern_terms",
+    "multiply_terms",
+    "positive_part",
     "product",
     "substitute",
     "symbol",
     "symbols_of",
+    "terms_of",
 ]
 
 # A monomial is the sorted tuple of its factors, each as often as its exponent says; () is 1.
 _Monomial: TypeAlias = tuple[str, ...]
 _Term: TypeAlias = tuple[_Monomial, int]
 _Terms: TypeAlias = tuple[_Term, ...]
-_Polynomial: TypeAlias = dict[_Monomial, int]
+Polynomial: TypeAlias = dict[_Monomial, int]
 
 # Bounds that no model meets. They keep hostile text, and a size that is divided in a loop, from
 # taking seconds, overflowing the stack, or printing what CPython cannot compile.
-_LONGEST_TEXT: Final = 10_000  # characters, of one size or of one quotient
-_DEEPEST_PARENTHESES: Final = 200  # CPython's own limit
-_DEEPEST_QUOTIENTS: Final = 64  # each prints at most two parentheses
-_MOST_PRODUCTS: Final = 6_000  # products of two terms, in one text, product or division
+LONGEST_TEXT: Final = 10_000  # characters, of one size or of one quotient
+DEEPEST_PARENTHESES: Final = 200  # CPython's own limit
+_DEEPEST: Final = 64  # each prints at most two parentheses
+MOST_PRODUCTS: Final = 6_000  # products of two terms, in one text, product or division
 
 
 class DimSyntaxError(UnigradError, ValueError):
@@ -101,38 +104,38 @@ class Dim:
         raise AttributeError(f"a Dim is shared by all shapes of this size: cannot set {name!r}")
 
     def __add__(self, other: Size) -> Size:
-        terms = _terms(other)
+        terms = terms_of(other)
         return NotImplemented if terms is None else _sum(self.terms, terms)
 
     def __sub__(self, other: Size) -> Size:
-        terms = _terms(other)
+        terms = terms_of(other)
         return NotImplemented if terms is None else _sum(self.terms, terms, -1)
 
     def __rsub__(self, other: Size) -> Size:
-        terms = _terms(other)
+        terms = terms_of(other)
         return NotImplemented if terms is None else _sum(terms, self.terms, -1)
 
     def __neg__(self) -> Size:
-        return _intern({factors: -coefficient for factors, coefficient in self.terms})
+        return intern_terms({factors: -coefficient for factors, coefficient in self.terms})
 
     def __mul__(self, other: Size) -> Size:
-        terms = _terms(other)
-        return NotImplemented if terms is None else _intern(_multiply(self.terms, terms))
+        terms = terms_of(other)
+        return NotImplemented if terms is None else intern_terms(multiply_terms(self.terms, terms))
 
     def __floordiv__(self, other: Size) -> Size:
-        terms = _terms(other)
+        terms = terms_of(other)
         return NotImplemented if terms is None else _floor_divide(self.terms, terms)
 
     def __rfloordiv__(self, other: Size) -> Size:
-        terms = _terms(other)
+        terms = terms_of(other)
         return NotImplemented if terms is None else _floor_divide(terms, self.terms)
 
     def __mod__(self, other: Size) -> Size:
-        terms = _terms(other)
+        terms = terms_of(other)
         return NotImplemented if terms is None else _remainder(self.terms, terms)
 
     def __rmod__(self, other: Size) -> Size:
-        terms = _terms(other)
+        terms = terms_of(other)
         return NotImplemented if terms is None else _remainder(terms, self.terms)
 
     __radd__ = __add__
@@ -159,30 +162,50 @@ class Dim:
     __repr__ = __str__
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return parse_size, (str(self),)
+        return _restored, (str(self),)
 
 
 Size: TypeAlias = int | Dim
 
 
-class _Quotient(str):
-    """The factor ``(a//b)``: equal, hashed and sorted by its text as symbols are by their names."""
+def _restored(text: str) -> Size:
+    from unigrad.ir.dim_text import parse_size  # which is made of this
 
-    __slots__ = ("denominator", "depth", "numerator", "symbols")
-    numerator: Size
-    denominator: Size
+    return parse_size(text)
 
-    def __new__(cls, numerator: Size, denominator: Size) -> Self:
+
+class _Opaque(str):
+    """A factor that is no symbol, such as ``(a//b)``: equal, hashed and sorted by its text.
+
+    Attributes:
+        make: makes the size of its parts anew.
+        parts: the sizes that it is made of.
+    """
+
+    __slots__ = ("depth", "make", "parts", "symbols")
+    make: Callable[..., Size]
+    parts: tuple[Size, ...]
+    symbols: frozenset[str]
+
+    def __new__(cls, text: str, make: Callable[..., Size], *parts: Size) -> Self:
         """Refuse what evaluation could not descend into and a parser would not read back."""
-        terms = (*(_terms(numerator) or ()), *(_terms(denominator) or ()))
-        inner = [factor for factors, _ in terms for factor in factors]
-        depth = 1 + max((part.depth for part in inner if isinstance(part, _Quotient)), default=0)
-        if depth > _DEEPEST_QUOTIENTS or sum(map(len, inner)) > _LONGEST_TEXT:
-            raise ShapeError("a quotient too long or too deep; give the axis an integer length")
-        self = super().__new__(cls, f"({_enclosed(numerator)}//{_enclosed(denominator)})")
-        self.numerator, self.denominator, self.depth = numerator, denominator, depth
-        self.symbols = symbols_of(numerator) | symbols_of(denominator)
+        inner = [one for part in parts for factors, _ in terms_of(part) or () for one in factors]
+        depth = 1 + max((one.depth for one in inner if isinstance(one, _Opaque)), default=0)
+        if depth > _DEEPEST or sum(map(len, inner)) > LONGEST_TEXT:
+            raise ShapeError("a size too long or too deep; give the axis an integer length")
+        self = super().__new__(cls, text)
+        self.make, self.parts, self.depth = make, parts, depth
+        self.symbols = frozenset[str]().union(*map(symbols_of, parts))
         return self
+
+
+def _quotient(numerator: Size, denominator: Size) -> Size:
+    return numerator // denominator
+
+
+def _opaque_quotient(numerator: Size, denominator: Size) -> Size:
+    text = f"({_enclosed(numerator)}//{_enclosed(denominator)})"
+    return intern_terms({(_Opaque(text, _quotient, numerator, denominator),): 1})
 
 
 def _enclosed(size: Size) -> str:
@@ -197,7 +220,7 @@ def _enclosed(size: Size) -> str:
 _INTERNED: Final[dict[_Terms, Dim]] = {}
 
 
-def _intern(polynomial: _Polynomial) -> Size:
+def intern_terms(polynomial: Polynomial) -> Size:
     """Return the one object of a polynomial, or its value where it is constant."""
     listing = [term for term in polynomial.items() if term[1]]
     if len(listing) > 1:
@@ -213,7 +236,7 @@ def _intern(polynomial: _Polynomial) -> Size:
     return dim
 
 
-def _terms(size: object) -> _Terms | None:
+def terms_of(size: object) -> _Terms | None:
     """Return the terms of a size; None for what is not one."""
     if isinstance(size, Dim):
         return size.terms
@@ -226,13 +249,14 @@ def _sum(left: Iterable[_Term], right: Iterable[_Term], sign: int = 1) -> Size:
     total = dict(left)
     for factors, coefficient in right:
         total[factors] = total.get(factors, 0) + sign * coefficient
-    return _intern(total)
+    return intern_terms(total)
 
 
-def _multiply(left: Collection[_Term], right: Collection[_Term]) -> _Polynomial:
-    if len(left) * len(right) > _MOST_PRODUCTS:
+def multiply_terms(left: Collection[_Term], right: Collection[_Term]) -> Polynomial:
+    """Return the product of two polynomials."""
+    if len(left) * len(right) > MOST_PRODUCTS:
         raise ShapeError("a size that multiplies out to too many terms; give it integer lengths")
-    total: _Polynomial = {}
+    total: Polynomial = {}
     for left_factors, left_coefficient in left:
         for right_factors, right_coefficient in right:
             factors = left_factors + right_factors
@@ -249,14 +273,14 @@ def _divide(dividend: _Terms, divisor: _Terms) -> Size | None:
     (leading, leading_coefficient), *others = divisor
     remainder = dict(dividend)
     waiting = [(-len(factors), factors) for factors in remainder]  # sorted, so already a heap
-    quotient: _Polynomial = {}
+    quotient: Polynomial = {}
     while waiting:
         factors = heapq.heappop(waiting)[1]
         coefficient, rest = divmod(remainder.pop(factors), leading_coefficient)
         if not coefficient and not rest:
             continue
         left_over = _without(factors, leading)
-        if rest or left_over is None or len(quotient) * len(others) > _MOST_PRODUCTS:
+        if rest or left_over is None or len(quotient) * len(others) > MOST_PRODUCTS:
             return None
         quotient[left_over] = coefficient
         for other, other_coefficient in others:
@@ -265,7 +289,7 @@ def _divide(dividend: _Terms, divisor: _Terms) -> Size | None:
                 remainder[changed] = 0
                 heapq.heappush(waiting, (-len(changed), changed))
             remainder[changed] -= coefficient * other_coefficient
-    return _intern(quotient)
+    return intern_terms(quotient)
 
 
 def _without(factors: _Monomial, leading: _Monomial) -> _Monomial | None:
@@ -294,24 +318,24 @@ def _floor_divide(dividend: _Terms, divisor: _Terms) -> Size:
     if divisor[0][1] < 0:
         common = -common
     rest = {factors: coefficient // common for factors, coefficient in dividend}
-    by = _intern({factors: coefficient // common for factors, coefficient in divisor})
+    by = intern_terms({factors: coefficient // common for factors, coefficient in divisor})
     if isinstance(by, Dim):
-        return _intern({(_Quotient(_intern(rest), by),): 1})
-    whole = _intern({f: c // by for f, c in rest.items() if not f or c % by == 0})
+        return _opaque_quotient(intern_terms(rest), by)
+    whole = intern_terms({f: c // by for f, c in rest.items() if not f or c % by == 0})
     constant = rest.pop((), 0) % by
     rest = {f: c for f, c in rest.items() if c % by}
     if not rest:
         return whole
     part = next(iter(rest))[0]
-    if isinstance(part, _Quotient) and isinstance(part.denominator, int) and rest == {(part,): 1}:
-        numerator = part.numerator + part.denominator * constant
-        return whole + numerator // (part.denominator * by)
-    return whole + _intern({(_Quotient(_intern(rest) + constant, by),): 1})
+    if _made_by(part, _quotient) and isinstance(part.parts[1], int) and rest == {(part,): 1}:
+        numerator, denominator = part.parts
+        return whole + (numerator + denominator * constant) // (denominator * by)
+    return whole + _opaque_quotient(intern_terms(rest) + constant, by)
 
 
 def _remainder(dividend: _Terms, divisor: _Terms) -> Size:
-    whole = _terms(_floor_divide(dividend, divisor)) or ()
-    return _sum(dividend, _multiply(whole, divisor).items(), sign=-1)
+    whole = terms_of(_floor_divide(dividend, divisor)) or ()
+    return _sum(dividend, multiply_terms(whole, divisor).items(), sign=-1)
 
 
 def symbol(name: str) -> Dim:
@@ -328,7 +352,47 @@ def symbol(name: str) -> Dim:
     if not name.isidentifier() or keyword.iskeyword(name):
         reason = f'a symbolic size is named by a Python identifier such as "n", not {name[:40]!r}'
         raise DimSyntaxError(reason, 1)
-    return cast("Dim", _intern({(name,): 1}))
+    return cast("Dim", intern_terms({(name,): 1}))
+
+
+def positive_part(size: Size) -> Size:
+    """Return ``max(size, 0)``; the size itself if it is not negative for symbols of 1 and more.
+
+    A slice such as ``x[-3:]`` has ``n - max(n - 3, 0)`` elements: 3, or all if there are fewer.
+
+    Example:
+        >>> n, m = symbol("n"), symbol("m")
+        >>> positive_part(n - 3), positive_part(n - 1), positive_part(n * m), positive_part(-2)
+        (max(n - 3, 0), n - 1, m*n, 0)
+    """
+    if not isinstance(size, Dim):
+        return max(size, 0)
+    if _least(size.terms) >= 0:
+        return size
+    return intern_terms({(_Opaque(f"max({size}, 0)", positive_part, size),): 1})
+
+
+def inside_of(size: Size) -> Size | None:
+    """Return ``a`` of a size that is ``max(a, 0)``, ``None`` for any other size."""
+    if isinstance(size, Dim) and len(size.terms) == 1:
+        factors, coefficient = size.terms[0]
+        if coefficient == 1 and len(factors) == 1 and _made_by(factors[0], positive_part):
+            return factors[0].parts[0]
+    return None
+
+
+def _made_by(factor: str, make: Callable[..., Size]) -> TypeGuard[_Opaque]:
+    return isinstance(factor, _Opaque) and factor.make is make
+
+
+def _least(terms: _Terms) -> float:
+    """A bound below the values of a size for symbols of 1 and more; minus infinity if unknown."""
+    least = 0.0
+    for factors, coefficient in terms:
+        if factors and (coefficient < 0 or any(_made_by(one, _quotient) for one in factors)):
+            return -math.inf
+        least += 0 if any(_made_by(one, positive_part) for one in factors) else coefficient
+    return least
 
 
 def exact_quotient(a: Size, b: Size) -> Size | None:
@@ -341,7 +405,7 @@ def exact_quotient(a: Size, b: Size) -> Size | None:
         >>> exact_quotient(6 * n * m, 3 * m), exact_quotient(n, 2), exact_quotient(12, 4)
         (2*n, None, 3)
     """
-    return _divide(_terms(a) or (), _terms(b) or ())
+    return _divide(terms_of(a) or (), terms_of(b) or ())
 
 
 def product(sizes: Iterable[Size]) -> Size:
@@ -351,8 +415,8 @@ def product(sizes: Iterable[Size]) -> Size:
 
 def symbols_of(size: Size) -> frozenset[str]:
     """Return the names that occur in a size, those inside its quotients included."""
-    factors = (factor for factors, _ in _terms(size) or () for factor in factors)
-    names = (part.symbols if isinstance(part, _Quotient) else (part,) for part in factors)
+    factors = (factor for factors, _ in terms_of(size) or () for factor in factors)
+    names = (part.symbols if isinstance(part, _Opaque) else (part,) for part in factors)
     return frozenset(itertools.chain.from_iterable(names))
 
 
@@ -368,14 +432,15 @@ def substitute(size: Size, mapping: Mapping[str, Size]) -> Size:
         2*m*n + m
     """
     total: Size = 0
-    for factors, coefficient in _terms(size) or ():
+    for factors, coefficient in terms_of(size) or ():
         term: Size = coefficient
         for factor in factors:
-            if isinstance(factor, _Quotient):
-                numerator = substitute(factor.numerator, mapping)
-                term = term * (numerator // substitute(factor.denominator, mapping))
+            if isinstance(factor, _Opaque):
+                term = term * factor.make(*(substitute(part, mapping) for part in factor.parts))
             else:
-                term = term * (mapping[factor] if factor in mapping else _intern({(factor,): 1}))
+                term = term * (
+                    mapping[factor] if factor in mapping else intern_terms({(factor,): 1})
+                )
         total = total + term
     return total
 
@@ -396,104 +461,3 @@ def evaluate(size: Size, sizes: Mapping[str, int]) -> int:
         missing, given = listed(sorted(symbols_of(value))), listed(sorted(sizes))
         raise ShapeError(f"the size {size} needs a value for {missing}; given: {given}")
     return value
-
-
-def parse_size(text: str) -> Size:
-    """Read a size as it is printed: ``parse_size(str(size)) is size``.
-
-    Python's grammar of integers, names, ``+ - * //``, unary minus and parentheses, and nothing
-    else. No code runs, and the time and the stack that hostile text can take are bounded.
-
-    Raises:
-        DimSyntaxError: if the text is anything else, longer than 10,000 characters, nested in more
-            than 200 parentheses, multiplies out to too many terms, or divides by 0.
-
-    Example:
-        >>> parse_size("2*(n + 1)"), parse_size("7*n//2"), parse_size("3*4")
-        (2*n + 2, ((7*n)//2), 12)
-    """
-    if len(text) > _LONGEST_TEXT:
-        raise DimSyntaxError(f"{len(text)} characters; at most {_LONGEST_TEXT} are read", 1)
-    return _Reader().read(text)
-
-
-_TOKEN: Final = re.compile(r"[0-9]+|[^\W\d]\w*|//|\S")
-_BINDING: Final = {"(": 0, "+": 1, "-": 1, "*": 2, "//": 2, "unary -": 3}
-
-
-class _Reader:
-    """An operator-precedence parser: nesting is not recursion; subexpressions are not interned."""
-
-    __slots__ = ("operators", "products", "values")
-
-    def __init__(self) -> None:
-        self.values: list[_Polynomial] = []
-        self.operators: list[tuple[str, int]] = []
-        self.products = 0
-
-    def read(self, text: str) -> Size:
-        after_value = False
-        depth = 0
-        for match in _TOKEN.finditer(text):
-            word, column = match[0], match.start() + 1
-            if after_value and word == ")":
-                self.apply(binding=1)
-                if not self.operators:
-                    raise DimSyntaxError("')' without '('", column)
-                self.operators.pop()
-                depth -= 1
-            elif after_value and _BINDING.get(word):
-                self.apply(binding=_BINDING[word])
-                self.operators.append((word, column))
-                after_value = False
-            elif not after_value and word in {"(", "-"}:
-                depth += word == "("
-                if depth > _DEEPEST_PARENTHESES:
-                    raise DimSyntaxError(f"over {_DEEPEST_PARENTHESES} nested parentheses", column)
-                self.operators.append(("(" if word == "(" else "unary -", column))
-            elif not after_value and word[0] not in "+*/)":
-                self.values.append(_value(word, column))
-                after_value = True
-            else:
-                raise _unexpected(repr(word[:40]), column, after_value=after_value)
-        if not after_value:
-            raise _unexpected("the end of the text", len(text) + 1, after_value=False)
-        self.apply(binding=1)
-        if self.operators:
-            raise DimSyntaxError("'(' is never closed", self.operators[-1][1])
-        return _intern(self.values.pop())
-
-    def apply(self, binding: int) -> None:
-        """Apply the operators on top of the stack that bind at least so tightly."""
-        while self.operators and _BINDING[self.operators[-1][0]] >= binding:
-            operator, column = self.operators.pop()
-            right = self.values.pop()
-            left = {} if operator == "unary -" else self.values.pop()
-            if operator == "*":
-                self.products += len(left) * len(right)
-                if self.products > _MOST_PRODUCTS:
-                    raise DimSyntaxError("this multiplies out to too many terms", column)
-                left = _multiply(left.items(), right.items())
-            elif operator == "//":
-                try:
-                    left = dict(_terms(_intern(left) // _intern(right)) or ())
-                except (ValueError, ZeroDivisionError) as error:
-                    raise DimSyntaxError(str(error), column) from None
-            else:
-                sign = 1 if operator == "+" else -1
-                for factors, coefficient in right.items():
-                    left[factors] = left.get(factors, 0) + sign * coefficient
-            self.values.append(left)
-
-
-def _value(word: str, column: int) -> _Polynomial:
-    try:
-        return {(): int(word)} if word[0] in "0123456789" else dict(symbol(word).terms)
-    except ValueError as error:
-        reason = error.reason if isinstance(error, DimSyntaxError) else str(error)
-        raise DimSyntaxError(reason, column) from None
-
-
-def _unexpected(found: str, column: int, *, after_value: bool) -> DimSyntaxError:
-    expected = "'+', '-', '*' or '//'" if after_value else "an integer, a name, '-' or '('"
-    return DimSyntaxError(f"expected {expected}, found {found}", column)

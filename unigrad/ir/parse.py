@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from unigrad.errors import DTypeError, GraphFormatError, listed
 from unigrad.ir.bounds import Bounds, TooMuchError
-from unigrad.ir.dims import DimSyntaxError, parse_size
+from unigrad.ir.dim_text import parse_size
+from unigrad.ir.dims import DimSyntaxError
 from unigrad.ir.lexer import Line
 from unigrad.ir.literals import from_bytes, from_number
 from unigrad.ir.nodes import Graph, Node, Primitive, Scope, scope

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard, cast, final
 import numpy as np
 
 from unigrad.errors import DTypeError, ShapeError
-from unigrad.ir.dims import Dim, DimSyntaxError, Size, parse_size, product, symbols_of
+from unigrad.ir.dim_text import parse_size
+from unigrad.ir.dims import Dim, DimSyntaxError, Size, product, symbols_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -256,7 +257,7 @@ class TensorType:
         dtype = dtype_named(name)
         shape: list[Size] = []
         if inside is not None and inside.strip():
-            for part in inside.split(","):
+            for part in _BETWEEN_SIZES.split(inside):
                 try:
                     size = parse_size(part)
                 except DimSyntaxError as error:
@@ -273,6 +274,7 @@ class TensorType:
         return (TensorType.parse, (repr(self),))
 
 
+_BETWEEN_SIZES: Final = re.compile(r",(?!\s*0\s*\))")  # but the comma of max(n - 3, 0)
 _TYPES: dict[tuple[str, Shape, bool], TensorType] = {}
 _TYPE_TEXT: Final = re.compile(r"\s*(~?)\s*([a-z]+[0-9]*)\s*(?:\[([^\[\]]*)\])?\s*")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from unigrad.errors import ArgumentError, IndexRangeError, ShapeError
-from unigrad.ir.dims import Dim
+from unigrad.ir.dims import Dim, positive_part
 from unigrad.ops.families import is_int
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def indexed_shape(key: tuple[Any, ...]) -> Shape:
 
 def _slice_length(start: Any, stop: Any, step: int) -> Any:
     if step == 1:
-        length = stop - start
-        return length if isinstance(length, Dim) else max(length, 0)
+        return positive_part(stop - start)
     return len(range(start, -1 if stop is None else stop, step))
 
 
@@ -99,11 +98,19 @@ def _static_slice(entry: Any, size: Size, axis: int) -> tuple[Any, Any, int]:
         return (start, max(stop, start), step)
     if step != 1:
         raise ShapeError(f"a slice with a step needs a known size; axis {axis} has size {size}")
-    start = 0 if start is None else start
-    stop = size if stop is None else stop
-    start = size + start if isinstance(start, int) and start < 0 else start
-    stop = size + stop if isinstance(stop, int) and stop < 0 else stop
-    return (start, stop, 1)
+    start = 0 if start is None else _within(start, size)
+    stop = size if stop is None else _within(stop, size)
+    length = positive_part(stop - start)
+    return (start, start + length, 1)
+
+
+def _within(bound: Any, size: Any) -> Any:
+    """A bound of a slice as Python counts it: negative ones from the end, none past an end."""
+    if isinstance(bound, Dim):
+        return bound
+    if bound < 0:
+        return positive_part(size + bound)
+    return size - positive_part(size - bound)
 
 
 def as_index(key: tuple[Any, ...]) -> tuple[Any, ...]:

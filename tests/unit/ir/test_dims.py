@@ -22,13 +22,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from unigrad.errors import ShapeError, TracingError, UnigradError
+from unigrad.ir.dim_text import parse_size
 from unigrad.ir.dims import (
     Dim,
     DimSyntaxError,
     Size,
     evaluate,
     exact_quotient,
-    parse_size,
     product,
     substitute,
     symbol,
