@@ -42,6 +42,12 @@ def _by_known_integer(node: Node) -> bool:
     return _integral(node) and _by_known_number(node)
 
 
+def _to_known_power(node: Node) -> bool:
+    """A power of integers with an exponent that is known and not negative."""
+    exponent = node.operands[1]
+    return _integral(node) and is_number(exponent) and exponent.params[0].item() >= 0
+
+
 def _by_known_number(node: Node) -> bool:
     """A division by a number that is not 0."""
     divisor = node.operands[1]
@@ -202,7 +208,10 @@ DIALECT = Dialect(
             _call("jnp.abs(x)", when=_integral),
             _call("jnp.abs(x)", faithful="absolute(x)"),
         ),
-        e.sign: _call("jnp.sign(x)"),
+        e.sign: (
+            _call("jnp.sign(x)", when=_integral),
+            _call("sign(x)", faithful="jnp.sign(x)"),
+        ),
         e.square: _call("jnp.square(x)"),
         e.reciprocal: _call("jnp.reciprocal(x)"),
         e.floor_divide: (
@@ -224,7 +233,7 @@ DIALECT = Dialect(
             Row("jnp.fmod(x, y)", gradient=OURS),
         ),
         e.power: (
-            Row("x ** y", when=_by_known_integer),
+            Row("x ** y", when=_to_known_power),
             _call("power(x, y)", when=_integral),
             Row("x ** y", when=_plain_power),
             Row("x ** y", gradient=OURS),
@@ -285,11 +294,11 @@ DIALECT = Dialect(
         e.heaviside: Row("heaviside(x, y)", numbers="y"),
         # Half precision loses most of its digits between the steps of these.
         e.logaddexp: (
-            Row("in_float32(jnp.logaddexp, x, y)", when=_narrow, gradient=OURS),
+            _call("in_float32(jnp.logaddexp, x, y)", when=_narrow, gradient=OURS),
             Row("jnp.logaddexp(x, y)", gradient=OURS),
         ),
         e.logaddexp2: (
-            Row("in_float32(jnp.logaddexp2, x, y)", when=_narrow, gradient=OURS),
+            _call("in_float32(jnp.logaddexp2, x, y)", when=_narrow, gradient=OURS),
             Row("jnp.logaddexp2(x, y)", gradient=OURS),
         ),
         e.clip_between: Row(

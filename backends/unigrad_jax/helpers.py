@@ -14,6 +14,11 @@ def kept_apart(x):
     return jnp.where(abs(x) <= math.inf, x, x + 1.0)
 
 
+def sign(x):
+    """The sign of x, and 0 of -0.0."""
+    return jnp.where(x == 0, 0.0, jnp.sign(x))
+
+
 def floor_divide(x, y):
     """x // y of integers, and 0 where y is 0."""
     return jnp.where(y == 0, 0, x // jnp.where(y == 0, 1, y))
@@ -35,13 +40,17 @@ def fmod(x, y):
 
 
 def power(x, y):
-    """x ** y of integers; jnp.power is wrong for large y."""
+    """x ** y of integers, cut to an integer, and 0 for a negative power of 0.
+
+    jnp.power is wrong for large y, and refuses negative ones.
+    """
     def step(bit, state):
         result, square = state
         return jnp.where(y >> bit & 1, result * square, result), square * square
 
     x, y = jnp.broadcast_arrays(x, y)
-    return jax.lax.fori_loop(0, jnp.iinfo(y.dtype).bits, step, (jnp.ones_like(x), x))[0]
+    found = jax.lax.fori_loop(0, jnp.iinfo(y.dtype).bits, step, (jnp.ones_like(x), x))[0]
+    return jnp.where((y < 0) & (jnp.abs(x) != 1), 0, found)
 
 
 def to_integer(x, dtype):

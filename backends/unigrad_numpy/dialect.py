@@ -46,7 +46,19 @@ def _to_power(node: Node) -> bool:
     return tensor(node).dtype.kind != "int" or (known and exponent.params[0].item() >= 0)
 
 
+def _to_half(node: Node) -> bool:
+    """A square root, written as a power."""
+    exponent = node.operands[1]
+    known = exponent.op is CONSTANT and tensor(exponent).ndim == 0
+    return known and tensor(node).is_floating and exponent.params[0].item() == 0.5  # noqa: PLR2004
+
+
 HELPERS = '''
+def half_power(x, y):
+    """x ** 0.5: NumPy takes the root, which -0.0 and -inf have not."""
+    return np.where(x == -np.inf, np.inf, np.abs(np.sqrt(x)))[()]
+
+
 def integer_power(x, y):
     """x ** y of integers, cut to an integer; 0 for a negative power of 0."""
     inverse = np.where(np.abs(x) == 1, x ** (y & 1), 0)
@@ -54,15 +66,29 @@ def integer_power(x, y):
 
 
 def gammaln(x):
-    """SciPy's, with the limit inf at -inf."""
-    return special.gammaln(np.where(np.equal(x, -np.inf), np.inf, x))
+    """SciPy's, with the limit inf at -inf, and with finite values of subnormal numbers."""
+    size = np.abs(x)
+    value = special.gammaln(np.where(np.equal(x, -np.inf), np.inf, x))
+    return np.where((size > 0) & (size < 1e-30), -np.log(size), value).astype(size.dtype)[()]
+
+
+def cotangent_derivative(n, x):
+    """pi ** (n + 1) times the n-th derivative of a cotangent, which is a polynomial in it."""
+    cotangent = 1 / np.tan(np.pi * (x - np.round(x)))
+    terms = [0, 1]
+    for _ in range(n):
+        slopes = [power * term for power, term in enumerate(terms)][1:]
+        terms = [-a - b for a, b in zip(slopes + [0, 0], [0, 0] + slopes)]
+    turn = sum(term * cotangent**power for power, term in enumerate(terms) if term)
+    return np.pi ** (n + 1) * turn
 
 
 def polygamma(n, x):
-    """SciPy's; where the derivative changes sign across a pole, it is NaN there."""
+    """SciPy's, by reflection for x < 0; NaN at poles across which it changes sign."""
     if n == 0:
         return special.digamma(x)
-    value = np.asarray(special.polygamma(n, x), x.dtype)
+    value = special.polygamma(n, np.where(x < 0, 1 - x, x))
+    value = np.where(x < 0, (-1) ** n * value - cotangent_derivative(n, x), value).astype(x.dtype)
     if n % 2:
         return value
     value = np.where((x < 0) & (x == np.floor(x)), np.nan, value)
@@ -173,7 +199,11 @@ DIALECT = Dialect(
         e.floor_divide: "x // y",
         e.remainder: "x % y",
         e.fmod: "np.fmod(x, y)",
-        e.power: (Row("x ** y", when=_to_power), Row("integer_power(x, y)", numbers="")),
+        e.power: (
+            Row("half_power(x, y)", when=_to_half, numbers="y"),
+            Row("x ** y", when=_to_power),
+            Row("integer_power(x, y)", numbers=""),
+        ),
         e.floor: (Row("+x", when=_integral), Row("np.floor(x)")),
         e.ceil: (Row("+x", when=_integral), Row("np.ceil(x)")),
         e.trunc: (Row("+x", when=_integral), Row("np.trunc(x)")),
@@ -256,8 +286,8 @@ DIALECT = Dialect(
         p.gammaln: "gammaln(x)",
         p.digamma: "special.digamma(x)",
         p.polygamma_of: Row("polygamma(n, x)", numbers=""),
-        p.xlogy: "special.xlogy(x, y)",
-        p.xlog1py: "special.xlog1py(x, y)",
+        p.xlogy: Row("special.xlogy(x, y)", numbers=""),
+        p.xlog1py: Row("special.xlog1py(x, y)", numbers=""),
         # reductions; `mean`, `var`, `std`, `logsumexp` and the softmaxes are faster in parts
         r.sum_: (
             Row("x.sum(axis=axis, dtype=out.dtype, keepdims=keepdims)", when=_integral),

@@ -411,6 +411,7 @@ DIALECT = Dialect(
 
 XLA = DIALECT.variant(
     {
+        e.sign: (_call("tf.cast(x != 0, out.dtype)", when=of.unsigned), _call("sign(x)")),
         linalg.solve_matrix: Row("solve(a, b)", helper=ELIMINATION, gradient=OURS),
         e.divide: (
             Row("kept_apart(x) / kept_apart(y)", when=predicates.divides_quotients, helper=APART),

@@ -48,11 +48,18 @@ def integer_power(x, y):
     if tf.executing_eagerly() and not x.dtype.is_unsigned:
         inverse = tf.where(tf.abs(x) == 1, x ** (y & 1), 0)
         return tf.where(y < 0, inverse, x ** tf.maximum(y, 0))
-    power, square = tf.ones_like(x + y), x
+    power, square, left = tf.ones_like(x + y), x, y
     for _ in range(8 * x.dtype.size):
-        power = tf.where(y & 1 != 0, power * square, power)
-        square, y = square * square, tf.bitwise.right_shift(y, 1)
-    return power
+        power = tf.where(left & 1 != 0, power * square, power)
+        square, left = square * square, tf.bitwise.right_shift(left, 1)
+    if x.dtype.is_unsigned:
+        return power
+    return tf.where((y < 0) & (tf.abs(x) != 1), tf.zeros_like(power), power)
+
+
+def sign(x):
+    """The sign of x, and 0 of -0.0."""
+    return tf.where(x == 0, tf.zeros_like(x), tf.sign(x))
 
 
 def half_power(x, y):
@@ -219,11 +226,26 @@ def whole_power(x, y):
     return tf.where(zero, power, tf.where(~zero, x, 1.0) ** y)
 
 
+def cotangent_derivative(n, x):
+    """pi ** (n + 1) times the n-th derivative of a cotangent, which is a polynomial in it."""
+    cotangent = 1 / tf.tan(math.pi * (x - tf.round(x)))
+    terms = [0, 1]
+    for _ in range(n):
+        slopes = [power * term for power, term in enumerate(terms)][1:]
+        terms = [-a - b for a, b in zip(slopes + [0, 0], [0, 0] + slopes)]
+    turn = sum(term * cotangent**power for power, term in enumerate(terms) if term)
+    return math.pi ** (n + 1) * turn
+
+
 def polygamma(n, x):
-    """The n-th derivative of digamma."""
+    """The n-th derivative of digamma; TensorFlow adds up as many terms as -x says."""
     if n == 0:
         return digamma(x)
-    value = tf.where(x != math.inf, tf.math.polygamma(tf.constant(n, x.dtype), x), 0.0)
+    value = tf.math.polygamma(tf.constant(n, x.dtype), tf.where(x < 0, 1 - x, x))
+    value = tf.where(x < 0, (-1) ** n * value - cotangent_derivative(n, x), value)
+    value = tf.where(x != math.inf, value, 0.0)
+    at_pole = tf.constant(math.inf if n % 2 else math.nan, x.dtype)
+    value = tf.where((x < 0) & (x == tf.floor(x)), at_pole, value)
     return value if n % 2 else tf.where(x == 0, -1.0 / x, value)
 
 

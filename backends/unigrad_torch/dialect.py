@@ -59,12 +59,17 @@ def _by_known_integer(node: Node) -> bool:
     return _integral(node) and is_number(divisor) and divisor.params[0].item() not in (0, -1)
 
 
-def _root(node: Node) -> bool:
-    return is_number(node.operands[1]) and node.operands[1].params[0].item() == 0.5  # noqa: PLR2004
+def _is_to_half(node: Node) -> bool:
+    """A square root, or the reciprocal of one, written as a power."""
+    exponent = node.operands[1]
+    return is_number(exponent) and abs(exponent.params[0].item()) == 0.5  # noqa: PLR2004
 
 
-def _inverse_root(node: Node) -> bool:
-    return is_number(node.operands[1]) and node.operands[1].params[0].item() == -0.5  # noqa: PLR2004
+def _may_be_inverse(node: Node) -> bool:
+    """A power of signed integers whose exponent may be negative."""
+    exponent = node.operands[1]
+    known = is_number(exponent) and exponent.params[0].item() >= 0
+    return tensor(node).dtype.kind == "int" and not known
 
 
 def _plain_power(node: Node) -> bool:
@@ -254,9 +259,8 @@ DIALECT = Dialect(
             Row("torch.fmod(x, y)", numbers="y", gradient=OURS),
         ),
         e.power: (
-            # By a number PyTorch takes the root of -0.0 and of -inf, a power of a tensor does not.
-            Row("x ** y", when=_inverse_root, numbers="x"),
-            Row("x ** y", when=_root, gradient=OURS),
+            Row("half_power(x, y)", when=_is_to_half, numbers="y", gradient=OURS),
+            _call("integer_power(x, y)", when=_may_be_inverse),
             Row("x ** y", when=_plain_power),
             Row("x ** y", gradient=OURS),
         ),

@@ -49,16 +49,45 @@ def heaviside(x, y):
     return torch.where(x == 0, y, step)
 
 
+def cotangent_derivative(n, x):
+    """pi ** (n + 1) times the n-th derivative of a cotangent, which is a polynomial in it."""
+    cotangent = 1 / torch.tan(math.pi * (x - torch.round(x)))
+    terms = [0, 1]
+    for _ in range(n):
+        slopes = [power * term for power, term in enumerate(terms)][1:]
+        terms = [-a - b for a, b in zip(slopes + [0, 0], [0, 0] + slopes)]
+    turn = sum(term * cotangent**power for power, term in enumerate(terms) if term)
+    return math.pi ** (n + 1) * turn
+
+
 def polygamma(n, x):
     """The n-th derivative of digamma; at a pole its limit, or NaN where the two sides differ."""
+    if n == 0:
+        return torch.digamma(x)
     pole = (x < 0) & (x == torch.floor(x))
-    value = torch.polygamma(n, x)
+    y = torch.where(x < 0, 1 - x, x)
     if n == 1 and x.dtype.itemsize > 2:  # its own is right to nine digits
-        value = torch.where(x > 0, torch.special.zeta(2.0, torch.where(x > 0, x, 1.0)), value)
+        zeta = torch.special.zeta(2.0, torch.where(x == 0, math.inf, y))
+        value = torch.where(x == 0, math.inf, zeta)
+    else:
+        value = torch.polygamma(n, y)
+    value = torch.where(x < 0, (-1) ** n * value - cotangent_derivative(n, x), value)
     value = torch.where(x == math.inf, 0.0, value)
     if n and n % 2 == 0:  # a pole of which the sign of 0 tells the side
         value = torch.where(x == 0, torch.copysign(torch.full_like(x, math.inf), -x), value)
     return torch.where(pole, math.inf if n % 2 else math.nan, value)
+
+
+def integer_power(x, y):
+    """x ** y of integers, cut to an integer; 0 for a negative power of 0."""
+    inverse = torch.where(torch.abs(x) == 1, x ** (y & 1), 0)
+    return torch.where(y < 0, inverse, x ** torch.clamp(y, min=0))
+
+
+def half_power(x, y):
+    """x ** 0.5 or x ** -0.5: PyTorch takes the root, which -0.0 and -inf have not."""
+    positive = torch.where((x == 0) | (x == -math.inf), torch.abs(x), x)
+    return torch.sqrt(positive) if y > 0 else torch.rsqrt(positive)
 
 
 def absolute(x):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from unigrad.compiler.arguments import Static
 from unigrad.compiler.function import Function
 from unigrad.compiler.tape import set_derivative
-from unigrad.errors import ArgumentError, locate
+from unigrad.errors import ArgumentError, UnigradError, locate
 from unigrad.ir.nodes import current_scope
 from unigrad.ir.source import caller_location
 from unigrad.ops.spec import Op, apply, set_evaluator
@@ -45,6 +45,12 @@ def evaluate(op: Op[...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if error is not None:
                 error.args = (f"{op.name}: {error.args[0]}",)
                 raise locate(error, caller_location())
+    checked = getattr(op, "checked", None)
+    if checked is not None:
+        try:
+            checked(*operands, **op.keywords(params))
+        except UnigradError as error:
+            raise locate(error, caller_location()) from None
     absent = tuple(operand is None for operand in operands)
     given = [operand for operand in operands if operand is not None]
     key = (op, Static(params), absent, len(operands))  # 1, 1.0 and True make different arrays

@@ -299,6 +299,7 @@ def reduction(
     single: bool = False,
     further: Callable[..., tuple[Any, ...]] = _as_they_are,
     samples: Sequence[Sample] = (),
+    accumulates: bool = False,
 ) -> Callable[[Callable[P, Any]], Op[P]]:
     """A reduction over ``axis`` with ``keepdims``; further parameters come after these two.
 
@@ -310,6 +311,7 @@ def reduction(
         single: whether it takes one axis or all of them, and nothing between.
         further: from the further parameters as given to their one form.
         samples: points with their conventions.
+        accumulates: whether half precision is computed in float32.
     """
     floating = kinds.endswith("floating") if floating is None else floating
 
@@ -344,6 +346,7 @@ def reduction(
             prepare=_prepare_kinds(kinds, floating=floating, promote=True),
             normalise=normalise,
             samples=samples,
+            accumulates=accumulates,
         )
 
     return decorate
@@ -370,6 +373,7 @@ def operation(
     samples: Sequence[Sample] = (),
     infix: str = "",
     public: bool = True,
+    accumulates: bool = False,
 ) -> Callable[[Callable[P, Any]], Op[P]]:
     """Any other op: a decorated NumPy reference with a type rule ``infer(operands, *params)``."""
 
@@ -388,6 +392,7 @@ def operation(
             samples=samples,
             infix=infix,
             public=public,
+            accumulates=accumulates,
         )
 
     return decorate

@@ -75,6 +75,22 @@ def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Any:
     return take_within(x, _wrapped(indices, x.shape[axis], axis), axis=axis)
 
 
+@take.check
+def _(x: Any, indices: Any, axis: int | None) -> None:
+    """Indices that are at hand are known: they are in range, as NumPy says."""
+    shape = np.shape(x) if not hasattr(x, "shape") else tuple(x.shape)
+    if isinstance(indices, (int, np.integer, np.ndarray)) and (axis is not None or len(shape) == 1):
+        at = normalise_axis(0 if axis is None else axis, len(shape))
+        _raise_outside(np.asarray(indices), shape[at], at)
+
+
+def _raise_outside(values: Any, size: int, axis: int) -> None:
+    if values.size and values.dtype.kind in "iu":
+        bad = values[(values < -size) | (values >= size)].ravel()
+        if bad.size:
+            raise IndexRangeError(f"index {bad[0]} is out of range for axis {axis} of size {size}")
+
+
 @composite
 def index(arrays: Sequence[Array], template: Any) -> Any:
     """``x[template]`` with the integer arrays after the first of ``arrays`` in its places."""
@@ -169,9 +185,7 @@ def _wrapped(indices: Any, size: Size, axis: int) -> Any:
     """Indices with negative ones wrapped: known ones are checked, others clamped into range."""
     if indices.__class__ is Node and indices.op is CONSTANT and isinstance(size, int):
         values = indices.params[0]
-        if values.size and not (-size <= values.min() and values.max() < size):
-            bad = values[(values < -size) | (values >= size)].ravel()[0]
-            raise IndexRangeError(f"index {bad} is out of range for axis {axis} of size {size}")
+        _raise_outside(values, size, axis)
         return indices.scope.constant(np.where(values < 0, values + size, values), indices.dtype)
     count = size if isinstance(size, int) else dim_value(size, DTYPES["int64"])
     return clip_between(where(indices < 0, indices + count, indices), 0, count - 1)

@@ -18,7 +18,7 @@ from unigrad.ir.nodes import Node, tensor
 from unigrad.ir.types import Shape, TensorType, broadcast_shapes
 from unigrad.ops.contraction import matmul, matrix_transpose
 from unigrad.ops.cotangents import unless_dead
-from unigrad.ops.elementwise import greater_equal, where
+from unigrad.ops.elementwise import astype, greater_equal, where
 from unigrad.ops.families import normalise_axis, operation
 from unigrad.ops.reduction import sum_
 from unigrad.ops.shape import expand_dims, iota, squeeze, unbroadcast
@@ -284,4 +284,5 @@ def vecdot(x: Array, y: Array, /, *, axis: int = -1) -> Any:
     """Sum of products along one axis, which has the same size in both operands."""
     if x.shape[normalise_axis(axis, x.ndim)] != y.shape[normalise_axis(axis, y.ndim)]:
         raise ShapeError(f"vecdot: axis {axis} differs in size: {x.shape} and {y.shape}")
-    return sum_(x * y, axis=axis)
+    products = x * y
+    return astype(sum_(products, axis=axis), products.dtype)

@@ -19,7 +19,7 @@ __all__ = ["log_sigmoid", "log_softmax", "relu", "sigmoid", "softmax", "softplus
 
 
 @operation(
-    like_first, kinds="real floating", floating=True, normalise=on_axes,
+    like_first, kinds="real floating", floating=True, normalise=on_axes, accumulates=True,
 )  # fmt: skip
 def softmax(x: Array, /, *, axis: Any = -1) -> Any:
     """``exp(x) / sum(exp(x))`` over ``axis``, without overflow."""
@@ -41,7 +41,7 @@ def _(x: Node, *, axis: Any) -> Any:
 
 
 @operation(
-    like_first, kinds="real floating", floating=True, normalise=on_axes,
+    like_first, kinds="real floating", floating=True, normalise=on_axes, accumulates=True,
 )  # fmt: skip
 def log_softmax(x: Array, /, *, axis: Any = -1) -> Any:
     """``x - logsumexp(x)`` over ``axis``."""

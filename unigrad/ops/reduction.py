@@ -61,7 +61,7 @@ def count(x: Node, axis: tuple[int, ...]) -> Any:
     return float(size) if isinstance(size, int) else dim_value(size, x.dtype)
 
 
-@reduction(kinds="floating")
+@reduction(kinds="floating", accumulates=True)
 def mean(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Arithmetic mean over ``axis``; of integers, a float."""
     return np.mean(x, axis=axis, keepdims=keepdims)
@@ -172,13 +172,13 @@ def _extremum_vjp(g: Node, out: Node, x: Node, *, axis: Any, keepdims: bool) -> 
     return _scaled(restore(g, x, axis, keepdims), hits / sum_(hits, axis=axis, keepdims=True), x)
 
 
-@reduction(kinds="real", empty=False)
+@reduction(kinds="real", empty=False, accumulates=True)
 def max_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Largest element over ``axis``; ties share the cotangent equally, NaN poisons it."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-@reduction(kinds="real", empty=False)
+@reduction(kinds="real", empty=False, accumulates=True)
 def min_(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Smallest element over ``axis``; ties share the cotangent equally, NaN poisons it."""
     return np.min(x, axis=axis, keepdims=keepdims)
@@ -214,7 +214,9 @@ _TOO_FEW: Final = Sample(
 )
 
 
-@reduction(kinds="real floating", further=_as_correction, samples=[_TOO_FEW])
+@reduction(
+    kinds="real floating", further=_as_correction, samples=[_TOO_FEW], accumulates=True
+)  # fmt: skip
 def var(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
     """Variance over ``axis``: squared deviations over ``n - correction``; NaN if none is left."""
     freedom = np.sum(np.ones_like(x), axis=axis, keepdims=keepdims) - correction
@@ -236,7 +238,9 @@ def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
     return squares / _freedom(x, axis, correction)
 
 
-@reduction(kinds="real floating", further=_as_correction, samples=[_TOO_FEW])
+@reduction(
+    kinds="real floating", further=_as_correction, samples=[_TOO_FEW], accumulates=True
+)  # fmt: skip
 def std(x: Array, /, *, axis: Axes = None, keepdims: bool = False, correction: float = 0.0) -> Any:
     """Standard deviation over ``axis``; its gradient is 0 where all elements are equal."""
     return np.sqrt(var.reference(x, axis=axis, keepdims=keepdims, correction=correction))
@@ -270,7 +274,7 @@ def _(x: Node, *, axis: Any, keepdims: bool, correction: float) -> Node:
     return root(var(x, axis=axis, keepdims=keepdims, correction=correction))
 
 
-@reduction(kinds="floating")
+@reduction(kinds="floating", accumulates=True)
 def logsumexp(x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """``log(sum(exp(x)))`` over ``axis`` without overflow.
 

@@ -75,6 +75,8 @@ class Op(Generic[P]):
         reference: the NumPy function that says what it computes.
         elementwise: whether it works entry by entry, with broadcasting.
         constant: whether its result is constant for every derivative.
+        accumulates: whether it counts or adds up on the way to its result, which half precision
+            does not hold: of such arrays it is computed in float32, and so is its derivative.
     """
 
     autograph_info__ = None  # what has it is not rewritten by TensorFlow's AutoGraph
@@ -96,6 +98,7 @@ class Op(Generic[P]):
         infix: str = "",
         samples: Sequence[Sample] = (),
         public: bool = True,
+        accumulates: bool = False,
     ) -> None:
         if name in OPS:
             raise RuleError(f"the op {name!r} is defined twice")
@@ -109,6 +112,7 @@ class Op(Generic[P]):
         self.formulas = formulas
         self.samples = tuple(samples)
         self.public = public
+        self.accumulates = accumulates
         self.constant = False
         self.vjp_rule: Callable[..., Any] | None = None
         self.jvp_rule: Callable[..., Any] | None = None
@@ -212,6 +216,10 @@ class Op(Generic[P]):
         if self._normalise is not None:
             # One form for each parameter: a backend never sees `None` or a negative axis.
             params = self._normalise(nodes, *params)
+        if self.accumulates and _is_half(nodes[0]):
+            cast, narrow = OPS["astype"], tensor(nodes[0]).dtype
+            wide = tuple([cast.build(place, (node,), (DTYPES["float32"],)) for node in nodes])
+            return cast.build(place, (place.node(self, wide, params),), (narrow,))
         return place.node(self, nodes, params)
 
     def infer(self, operands: tuple[Node, ...], params: tuple[Any, ...]) -> NodeType:
@@ -248,12 +256,18 @@ class Composite(Op[P]):
         self.variadic = variadic
         self.body: Callable[..., Any] = body
         self.public = True
+        self.checked: Callable[..., None] | None = None
         self._names = (*self.operands, *self.params)
         self.__doc__ = body.__doc__
         self.__name__ = self.__qualname__ = self.name
         self.__module__ = body.__module__
         self.__wrapped__ = body
         self.__signature__ = standard_signature(body, self.operands)
+
+    def check(self, rule: Callable[..., None]) -> Callable[..., None]:
+        """Say what a call on arrays raises for their values: ``rule(*operands, **params)``."""
+        self.checked = rule
+        return rule
 
     def build(self, place: Scope, operands: Sequence[Any], params: tuple[Any, ...]) -> Any:
         """Run the body on nodes."""
@@ -269,6 +283,11 @@ class Composite(Op[P]):
 def composite(body: Callable[P, Any]) -> Composite[P]:
     """Make a public function of a body that is written in other ops."""
     return Composite(body)
+
+
+def _is_half(node: Node) -> bool:
+    dtype = tensor(node).dtype
+    return dtype.kind == "float" and dtype.itemsize == 2  # noqa: PLR2004
 
 
 def _members(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -33,8 +33,14 @@ erfc = unary(
 
 
 def _gammaln(x: Any) -> Any:
-    """SciPy's, with the limit ``inf`` at ``-inf``, where every other library has it."""
-    return scipy_special("gammaln")(np.where(np.equal(x, -np.inf), np.inf, x))
+    """SciPy's, with the limit ``inf`` at ``-inf``, and with finite values of subnormal numbers."""
+    size = np.abs(np.asarray(x))
+    with np.errstate(all="ignore"):
+        value = scipy_special("gammaln")(np.where(np.equal(x, -np.inf), np.inf, x))
+        return np.where((size > 0) & (size < _TINY), -np.log(size), value).astype(size.dtype)
+
+
+_TINY: Final = 1e-30  # below it the gamma function is 1/x to the last digit
 
 
 gammaln = unary(
@@ -60,12 +66,26 @@ def polygamma_of(x: Array, n: int) -> Any:
     """The ``n``-th derivative of ``digamma`` (DLMF 5.15)."""
     if n == 0:
         return scipy_special("digamma")(x)
-    value = np.asarray(scipy_special("polygamma")(n, x), np.asarray(x).dtype)
+    with np.errstate(all="ignore"):
+        value = np.asarray(_reflected_polygamma(n, np.asarray(x)), np.asarray(x).dtype)
     if n % 2:
         return value
     # Even derivatives change sign across a pole: no limit, but on the two sides of zero.
     value = np.where((x < 0) & (x == np.floor(x)), np.nan, value)
     return np.where(np.equal(x, 0), np.copysign(np.inf, np.negative(x)), value)
+
+
+def _reflected_polygamma(n: int, x: Any) -> Any:
+    """For negative ``x`` by reflection (DLMF 5.15.6): SciPy takes time in proportion to ``-x``."""
+    numpy: Any = np
+    value = scipy_special("polygamma")(n, numpy.where(x < 0, 1 - x, x))
+    cotangent = 1 / numpy.tan(numpy.pi * (x - numpy.round(x)))
+    terms = [0, 1]  # the n-th derivative of a cotangent is a polynomial in it
+    for _ in range(n):
+        slopes = [power * term for power, term in enumerate(terms)][1:]
+        terms = [-a - b for a, b in zip([*slopes, 0, 0], [0, 0, *slopes], strict=True)]
+    turn = sum(term * cotangent**power for power, term in enumerate(terms) if term)
+    return numpy.where(x < 0, (-1) ** n * value - numpy.pi ** (n + 1) * turn, value)
 
 
 polygamma_of.elementwise = True
