@@ -85,7 +85,7 @@ def _(x: Any, indices: Any, axis: int | None) -> None:
 
 
 def _raise_outside(values: Any, size: int, axis: int) -> None:
-    if values.size and values.dtype.kind in "iu":
+    if values.size and size and values.dtype.kind in "iu":
         bad = values[(values < -size) | (values >= size)].ravel()
         if bad.size:
             raise IndexRangeError(f"index {bad[0]} is out of range for axis {axis} of size {size}")
