@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import unigrad as ug
+from tests.unit.backends.native import DIFFERENTIABLE
 from unigrad.ops.spec import OPS
 from unigrad.testing import op_scenarios
 
@@ -33,12 +34,6 @@ def agree(got: Any, want: Any, told: str = "") -> None:
 
 
 # -- the convention --------------------------------------------------------------------------------
-
-DIFFERENTIABLE = [
-    op
-    for op in OPS.values()
-    if op.elementwise and op.formulas is not None and not op.params and op.name != "barrier"
-]
 
 
 def points(op: Op[...]) -> list[Any]:
