@@ -429,3 +429,30 @@ def test_a_second_trace_of_the_caller_finds_what_the_first_one_made() -> None:
     jax.jit(jax.grad(lambda x: 2 * function(x)))(x)
     after = function.cache_info()
     assert (after.misses, after.traces) == (before.misses, before.traces)
+
+
+# -- states around a call --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        lambda: jax.default_matmul_precision("bfloat16"),
+        lambda: jax.debug_nans(True),  # noqa: FBT003
+        lambda: jax.numpy_dtype_promotion("strict"),
+    ],
+    ids=["matmul precision", "debug nans", "strict promotion"],
+)
+def test_what_stands_around_a_call_changes_no_dtype(state: Any, dtype: str) -> None:
+    function = ug.function(lambda x, w: ug.sum(ug.tanh(x @ w) * 0.5))
+    with jax.enable_x64(True):  # noqa: FBT003
+        x, w = jnp.ones((3, 4), dtype), jnp.full((4, 2), 0.3, dtype)
+        want = function(x, w), jax.grad(function, 1)(x, w)
+        with state():
+            slope = jax.jit(jax.grad(function, 1))(x, w)
+            found = function(x, w), jax.grad(function, 1)(x, w)
+            own = ug.grad(function, argnums=1)(x, w)
+    for one, other in ((found[0], want[0]), (found[1], want[1]), (slope, want[1]), (own, want[1])):
+        assert one.dtype == dtype
+        np.testing.assert_allclose(one, other, rtol=1e-5)

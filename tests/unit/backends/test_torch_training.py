@@ -157,6 +157,20 @@ def test_what_was_kept_is_freed_with_the_graph() -> None:
         assert all(one() is None for one in kept)
 
 
+def test_the_derivative_reads_what_was_kept_and_one_of_second_order_does_not() -> None:
+    function = ug.function(lambda x: ug.sum(ug.exp(x)))
+    x = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    want = torch.exp(x.detach())
+    for _ in range(2):
+        with torch.autograd.graph.saved_tensors_hooks(lambda kept: kept, lambda kept: 2 * kept):
+            result = function(x)
+        # Whatever is kept counts twice here: the exponential where it is read, and x where not.
+        close(torch.autograd.grad(result, x, retain_graph=True)[0], 2 * want)
+        close(
+            torch.autograd.grad(result, x, create_graph=True)[0].detach(), torch.exp(2 * x.detach())
+        )
+
+
 def test_without_grad_nothing_is_recorded_and_training_goes_on_after() -> None:
     function = ug.function(loss)
     X, y = arguments()[:2]
