@@ -535,6 +535,11 @@ def test_a_numpy_array_that_cannot_hold_a_traced_value_says_so() -> None:
         assert any("test_messages.py" in note for note in caught.value.__notes__)
 
 
+def test_numpys_norm_says_what_to_write() -> None:
+    with pytest.raises(TracingError, match=r"np.linalg.norm .*ug.sqrt\(ug.sum\(x \* x\)\)"):
+        ug.function(lambda x: np.linalg.norm(x))(np.ones(3))  # noqa: PLW0108
+
+
 def test_a_matrix_that_is_general_gets_no_advice_for_a_definite_one() -> None:
     for function in (np.linalg.det, np.linalg.slogdet):
         with pytest.raises(TracingError, match="no determinant of a general matrix; of a symm"):

@@ -39,6 +39,7 @@ INSTEAD: Final = {
     "cond": "to choose, use ug.where, which computes both sides; there is no condition number",
     "det": f"{_GENERAL}; of a symmetric positive definite x it is {_PRODUCT}",
     "linalg.cond": "unigrad has no counterpart of it",
+    "linalg.norm": "write ug.sqrt(ug.sum(x * x)), whose gradient at 0 is 0",
     "diag": "of a matrix, use ug.einsum('ii->i', x); of a vector, x[:, None] * ug.eye(x.shape[0])",
     "diagonal": "use ug.einsum('...ii->...i', x)",
     "empty_like": "use ug.zeros_like",
