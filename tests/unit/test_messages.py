@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import unigrad as ug
-from tests.targets import TARGETS, of
+from tests.targets import PYTORCH_IS_LOUD, TARGETS, of
 from unigrad import config
 from unigrad.cli import app
 from unigrad.errors import (
@@ -32,6 +32,8 @@ from unigrad.ops.spec import Op
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+pytestmark = PYTORCH_IS_LOUD
 
 
 def energy(x: Any) -> Any:
