@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import unigrad as ug
-from tests.targets import EAGER, TARGETS, of, ways
+from tests.targets import EAGER, PYTORCH_IS_LOUD, TARGETS, of, ways
 from unigrad.backend import Dialect, registry
 from unigrad.backend.dialect import ATOM, Template, binding_of
 from unigrad.ops.spec import OPS
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from unigrad.testing import Scenario
+
+pytestmark = PYTORCH_IS_LOUD
 
 BACKENDS = ("numpy", "torch", "tensorflow", "jax")
 TESTED = [name for name in OPS if name not in ("vjp", "jvp", "get")]
@@ -198,7 +200,6 @@ def of_integers(i: Any, j: Any, k: Any) -> tuple[Any, ...]:
     return tuple(op(i + j) * k for op in (ug.floor, ug.ceil, ug.trunc, ug.round))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*", "ignore::FutureWarning:torch.*")
 @pytest.mark.parametrize(("target", "autodiff"), ways(TARGETS))
 def test_operands_keep_their_parentheses(target: str, autodiff: str) -> None:
     with ug.use(target, autodiff=autodiff):
@@ -212,7 +213,6 @@ def test_operands_keep_their_parentheses(target: str, autodiff: str) -> None:
     assert [int(one) for one in integers] == [20, 20, 20, 20]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*", "ignore::FutureWarning:torch.*")
 @pytest.mark.parametrize(("target", "autodiff"), ways(TARGETS))
 def test_quotients_of_quotients_do_not_overflow_in_between(target: str, autodiff: str) -> None:
     def model(a: Any, b: Any, y: Any, large: Any) -> tuple[Any, ...]:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import unigrad as ug
-from tests.targets import TARGETS, of
+from tests.targets import PYTORCH_IS_LOUD, TARGETS, of
 from unigrad.backend import registry
 from unigrad.ir.types import as_dtype
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
+pytestmark = PYTORCH_IS_LOUD
 
 
 @dataclass
