@@ -81,6 +81,11 @@ class DType:
         return self._numpy
 
     @property
+    def is_half(self) -> bool:
+        """Whether this is a float of 16 bits, which counts to 256 or 2048 and no further."""
+        return self.kind == "float" and self.itemsize == 2  # noqa: PLR2004
+
+    @property
     def is_floating(self) -> bool:
         """Whether derivatives exist with respect to arrays of this dtype."""
         return self.kind in ("float", "complex")

@@ -216,7 +216,7 @@ class Op(Generic[P]):
         if self._normalise is not None:
             # One form for each parameter: a backend never sees `None` or a negative axis.
             params = self._normalise(nodes, *params)
-        if self.accumulates and _is_half(nodes[0]):
+        if self.accumulates and tensor(nodes[0]).dtype.is_half:
             cast, narrow = OPS["astype"], tensor(nodes[0]).dtype
             wide = tuple([cast.build(place, (node,), (DTYPES["float32"],)) for node in nodes])
             return cast.build(place, (place.node(self, wide, params),), (narrow,))
@@ -283,11 +283,6 @@ class Composite(Op[P]):
 def composite(body: Callable[P, Any]) -> Composite[P]:
     """Make a public function of a body that is written in other ops."""
     return Composite(body)
-
-
-def _is_half(node: Node) -> bool:
-    dtype = tensor(node).dtype
-    return dtype.kind == "float" and dtype.itemsize == 2  # noqa: PLR2004
 
 
 def _members(args: tuple[Any, ...]) -> tuple[Any, ...]:
