@@ -89,9 +89,9 @@ def polygamma(n, x):
         return special.digamma(x)
     value = special.polygamma(n, np.where(x < 0, 1 - x, x))
     value = np.where(x < 0, (-1) ** n * value - cotangent_derivative(n, x), value).astype(x.dtype)
+    value = np.where((x < 0) & (x == np.floor(x)), np.inf if n % 2 else np.nan, value)
     if n % 2:
-        return value
-    value = np.where((x < 0) & (x == np.floor(x)), np.nan, value)
+        return value[()]
     return np.where(np.equal(x, 0), np.copysign(np.inf, np.negative(x)), value)
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import unigrad as ug
 from unigrad.errors import GraphFormatError, Location, UnigradError, locate
-from unigrad.ir.dims import DimSyntaxError, parse_size
+from unigrad.ir.dim_text import parse_size
+from unigrad.ir.dims import DimSyntaxError
 from unigrad.trace.array import OuterValueError
 
 if TYPE_CHECKING:

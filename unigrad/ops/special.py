@@ -68,10 +68,10 @@ def polygamma_of(x: Array, n: int) -> Any:
         return scipy_special("digamma")(x)
     with np.errstate(all="ignore"):
         value = np.asarray(_reflected_polygamma(n, np.asarray(x)), np.asarray(x).dtype)
+    # Of even order they change sign across a pole: no limit there, but on the two sides of zero.
+    value = np.where((x < 0) & (x == np.floor(x)), np.inf if n % 2 else np.nan, value)
     if n % 2:
         return value
-    # Even derivatives change sign across a pole: no limit, but on the two sides of zero.
-    value = np.where((x < 0) & (x == np.floor(x)), np.nan, value)
     return np.where(np.equal(x, 0), np.copysign(np.inf, np.negative(x)), value)
 
 
