@@ -12,6 +12,7 @@ import heapq
 import itertools
 import keyword
 import math
+import operator
 import sys
 import unicodedata
 from numbers import Integral
@@ -50,6 +51,7 @@ Polynomial: TypeAlias = dict[_Monomial, int]
 LONGEST_TEXT: Final = 10_000  # characters, of one size or of one quotient
 DEEPEST_PARENTHESES: Final = 200  # CPython's own limit
 _DEEPEST: Final = 64  # each prints at most two parentheses
+_MOST_CHOICES: Final = 5  # between 0 and what stands in a max(a, 0), in one bound
 MOST_PRODUCTS: Final = 6_000  # products of two terms, in one text, product or division
 
 
@@ -385,13 +387,26 @@ def _made_by(factor: str, make: Callable[..., Size]) -> TypeGuard[_Opaque]:
     return isinstance(factor, _Opaque) and factor.make is make
 
 
-def _least(terms: _Terms) -> float:
-    """A bound below the values of a size for symbols of 1 and more; minus infinity if unknown."""
+def _least(terms: _Terms, chosen: int = 0) -> float:
+    """A bound below the values of a size for symbols of 1 and more; minus infinity if unknown.
+
+    ``max(a, 0)`` is ``a`` or 0. Where it is taken off, the lesser of what is left counts; where it
+    is added, each of the two is a bound. Each choice doubles the work: after a few it is given up.
+    """
+    if chosen > _MOST_CHOICES:
+        return -math.inf
+    for term in sorted(terms, key=operator.itemgetter(1)):
+        factors, coefficient = term
+        if len(factors) == 1 and _made_by(factors[0], positive_part):
+            rest = intern_terms(dict([one for one in terms if one is not term]))
+            inner = rest + coefficient * factors[0].parts[0]
+            bounds = [_least(terms_of(one) or (), chosen + 1) for one in (rest, inner)]
+            return max(bounds) if coefficient > 0 else min(bounds)
     least = 0.0
     for factors, coefficient in terms:
-        if factors and (coefficient < 0 or any(_made_by(one, _quotient) for one in factors)):
+        if factors and (coefficient < 0 or any(isinstance(one, _Opaque) for one in factors)):
             return -math.inf
-        least += 0 if any(_made_by(one, positive_part) for one in factors) else coefficient
+        least += coefficient
     return least
 
 
